@@ -1,0 +1,21 @@
+"""The errors of bghop. Every message says what is wrong AND how to mend it, in one line."""
+
+
+class BghopError(Exception):
+    """Base of all errors that a user can mend; the command line prints it as one line, exit code 2."""
+
+
+class MeshError(BghopError):
+    """A mesh file or a mesh that cannot be used (missing, empty, NaN, no volume, absurd size)."""
+
+
+class HandModelError(BghopError):
+    """A hand model file that cannot be read, or parameters that do not fit the model."""
+
+
+class ResultError(BghopError):
+    """A result folder or file that cannot be read, written or continued."""
+
+
+class OptionError(BghopError):
+    """An option whose value is out of range or contradicts another one."""
