@@ -1,0 +1,1 @@
+"""Interaction grids: joints to truncated squared distances, and back to hands."""
