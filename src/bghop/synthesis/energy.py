@@ -1,0 +1,163 @@
+"""Energy terms of a two-hand grasp: each a named function of a `HandState`, one number a candidate.
+
+Lengths are metres inside and come out as plain numbers of order one: 1 means "clearly bad".
+"""
+
+from dataclasses import dataclass, fields
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from bghop.synthesis.equilibrium import Contacts, balance_error, holding_forces
+from bghop.synthesis.probe import HandState
+from bghop.synthesis.spheres import FOREARM_RADIUS, HandSpheres
+
+PAD_FORCE = 15.0
+"""Newtons that one finger can press with."""
+PALM_FORCE = 10.0
+"""Newtons at each of the three nearest palm points (40 N a wrist, fingers share it)."""
+PALM_CONTACTS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weights:
+    """Factors of the terms in the sum; the names are those of the functions below."""
+
+    pad_contact: float = 1.0
+    pad_facing: float = 0.4
+    palm_contact: float = 0.5
+    penetration: float = 1.0
+    hand_collision: float = 4.0
+    self_collision: float = 4.0
+    force_closure: float = 3.0
+    posture: float = 0.6
+    wrist_clearance: float = 3.0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Load:
+    """What the contacts must bear: gravity from six sides on an object of this mass and size."""
+
+    loads: Float[Tensor, "load 6"]
+    centre: Float[Tensor, "3"]
+    length: float
+    friction: float
+
+
+def soft_limit(x: Tensor, scale: float) -> Tensor:
+    """`x / (1 + x / scale)`: what is far away anyway must not pull hardest."""
+    return x / (1 + x / scale)
+
+
+def pad_contact(state: HandState) -> Float[Tensor, "n"]:
+    """Sum over ten fingers of the distance between the nearest pad point and the surface, in cm."""
+    nearest = state.pad_distance.abs().amin(-1)
+    return soft_limit(nearest, 0.03).sum((-1, -2)) / 0.01
+
+
+def pad_facing(state: HandState) -> Float[Tensor, "n"]:
+    """Fingers near the surface should meet it with the flat of the pad, not with side or nail."""
+    near = torch.exp(-((state.pad_distance.detach() / 0.008) ** 2))
+    return (near * (1 + state.pad_facing)).mean(-1).sum((-1, -2))
+
+
+def palm_contact(state: HandState) -> Float[Tensor, "n"]:
+    """Mean distance of the eight nearest palm points in cm, felt only within a few centimetres."""
+    nearest = state.palm_distance.abs().topk(8, dim=-1, largest=False).values
+    return soft_limit(nearest, 0.02).mean(-1).sum(-1) / 0.01
+
+
+def penetration(state: HandState) -> Float[Tensor, "n"]:
+    """Skin inside the object: mean depth (in 0.05 mm) and squared depth of the sampled points."""
+    depth = (-state.skin_distance).clamp_min(0)
+    return (depth / 0.00005 + (depth / 0.0012).square()).mean(-1).sum(-1)
+
+
+def hand_collision(state: HandState, spheres: HandSpheres) -> Float[Tensor, "n"]:
+    """Overlap (cm) of the balls of one hand with those of the other."""
+    left, right = state.sphere_centres.unbind(1)
+    gap = torch.cdist(left, right) - spheres.radius[0][:, None] - spheres.radius[1]
+    return (0.002 - gap).clamp_min(0).sum((-1, -2)) / 0.01
+
+
+def self_collision(state: HandState, spheres: HandSpheres) -> Float[Tensor, "n"]:
+    """Overlap (cm) of balls of one hand that belong to different fingers or finger and palm."""
+    i, j = spheres.may_touch.nonzero().unbind(-1)
+    centres = state.sphere_centres
+    gap = (centres[..., i, :] - centres[..., j, :]).norm(dim=-1)
+    # Skin gives way a little: two fingers pressed together overlap by a millimetre.
+    overlap = (0.9 * (spheres.radius[:, i] + spheres.radius[:, j]) - gap).clamp_min(0)
+    return overlap.sum((-1, -2)) / 0.01
+
+
+def contacts_of(state: HandState) -> Contacts:
+    """Nearest point of each pad and three palm points a hand; far points may not push."""
+    pad = state.pad_distance.abs().argmin(-1, keepdim=True)
+    palm = state.palm_distance.abs().topk(PALM_CONTACTS, dim=-1, largest=False).indices
+
+    def pick(values: Tensor, index: Tensor) -> Tensor:
+        return values.gather(-2, index[..., None].expand(*index.shape, 3))
+
+    points = torch.cat(
+        [pick(state.pad_points, pad).squeeze(-2), pick(state.palm_points, palm)], -2
+    )
+    normals = torch.cat(
+        [pick(state.pad_object_normals, pad).squeeze(-2), pick(state.palm_object_normals, palm)], -2
+    )
+    distance = torch.cat(
+        [state.pad_distance.gather(-1, pad).squeeze(-1), state.palm_distance.gather(-1, palm)], -1
+    )
+    force = torch.cat(
+        [distance.new_full((5,), PAD_FORCE), distance.new_full((PALM_CONTACTS,), PALM_FORCE)]
+    )
+    touching = torch.exp(-((distance.clamp_min(0) / 0.005) ** 2))
+    return Contacts(
+        points=points.flatten(1, 2), normals=normals.flatten(1, 2),
+        limits=(force * touching).flatten(1, 2).detach(),
+    )  # fmt: skip
+
+
+def force_closure(
+    state: HandState, load: Load, start: Tensor | None, iterations: int
+) -> tuple[Float[Tensor, "n"], Tensor]:
+    """What of gravity, from six sides, the contacts of both hands cannot bear (0 = nothing).
+
+    Returns the error and the forces, to start from at the next step.
+    """
+    contacts = contacts_of(state)
+    detached = Contacts(
+        points=contacts.points.detach(), normals=contacts.normals.detach(), limits=contacts.limits
+    )
+    forces = holding_forces(
+        detached, load.loads, centre=load.centre, length=load.length, friction=load.friction,
+        iterations=iterations, start=start,
+    )  # fmt: skip
+    error = balance_error(contacts, forces, load.loads, centre=load.centre, length=load.length)
+    return error, forces
+
+
+def posture(state: HandState, limits: Float[Tensor, "15 3 2"]) -> Float[Tensor, "n"]:
+    """Unusual postures: ends of the ranges, spread or twist, joints of a finger or neighbours apart.
+
+    People bend the end joint with the middle one (about 0.6 of it) and neighbouring fingers alike.
+    """
+    width = (limits[..., 1] - limits[..., 0]).clamp_min(1e-3)
+    unit = 2 * (state.angles - limits[..., 0]) / width - 1  # -1..1 within the limits
+    ends = unit.square().square()[..., 0].mean((-1, -2))
+    sideways = unit[..., 1:].square().mean((-1, -2, -3))
+    bend = state.angles[..., 3:, 0].unflatten(-1, (4, 3))
+    coupled = (bend[..., 2] - 0.6 * bend[..., 1]).square().mean((-1, -2))
+    neighbours = (bend[..., 1:, :] - bend[..., :-1, :]).square().mean((-1, -2, -3))
+    return ends + sideways + coupled + 0.5 * neighbours
+
+
+def wrist_clearance(state: HandState) -> Float[Tensor, "n"]:
+    """Forearms inside the object: overlap in cm of their axes' surroundings."""
+    return (FOREARM_RADIUS - state.forearm_distance).clamp_min(0).sum((-1, -2)) / 0.01
+
+
+def weighted_sum(terms: dict[str, Tensor], weights: Weights) -> Float[Tensor, "n"]:
+    """`sum of weight * term` over the terms present."""
+    total = [getattr(weights, field.name) * terms[field.name] for field in fields(weights)]
+    return torch.stack(total).sum(0)

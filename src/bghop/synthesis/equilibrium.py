@@ -1,0 +1,152 @@
+"""Can the contacts hold the object? Forces inside friction cones that balance given loads.
+
+For contact points p_i with outward surface normals n_i the hands may push with forces f_i whose
+component along -n_i lies in [0, limit_i] and whose tangential part is at most `friction` times that
+(Coulomb). The object is held against a load (force F, torque M about the centre) when
+`sum f_i = -F` and `sum (p_i - centre) x f_i = -M`. The best forces come from a projected accelerated
+gradient method (FISTA, Beck & Teboulle 2009) on the squared wrench error, batched over candidates
+and loads; with the forces fixed, the remaining error is a differentiable function of points and
+normals (its gradient is that of the optimum, by the envelope theorem).
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+GRAVITY = 9.81
+"""Metres per second squared."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Contacts:
+    """Where hands may push on an object; any leading batch."""
+
+    points: Float[Tensor, "*batch contact 3"]
+    """Object frame, metres."""
+    normals: Float[Tensor, "*batch contact 3"]
+    """Outward unit normals of the object."""
+    limits: Float[Tensor, "*batch contact"]
+    """Largest normal force in newtons; 0 where there is no contact."""
+
+
+def project_to_cone(
+    force: Float[Tensor, "*batch 3"],
+    inward: Float[Tensor, "*batch 3"],
+    limit: Float[Tensor, "*batch"],
+    friction: float,
+) -> Float[Tensor, "*batch 3"]:
+    """Nearest force in the friction cone about `inward`, then scaled so its normal part <= limit."""
+    normal = (force * inward).sum(-1)
+    tangent = force - normal[..., None] * inward
+    slip = tangent.norm(dim=-1)
+    on_surface = ((normal + friction * slip) / (1 + friction**2)).clamp_min(0)
+    inside = slip <= friction * normal
+    new_normal = torch.where(inside, normal, on_surface)
+    new_slip = torch.where(inside, slip, friction * on_surface)
+    cap = limit / torch.maximum(new_normal, limit).clamp_min(1e-9)
+    direction = tangent / slip.clamp_min(1e-9)[..., None]
+    return (new_normal * cap)[..., None] * inward + (new_slip * cap)[..., None] * direction
+
+
+def wrench(
+    points: Float[Tensor, "*batch contact 3"],
+    forces: Float[Tensor, "*batch contact 3"],
+    centre: Float[Tensor, "3"],
+    length: float,
+) -> Float[Tensor, "*batch 6"]:
+    """Summed force (N) and torque about `centre` divided by `length` (so N too)."""
+    torque = torch.linalg.cross((points - centre) / length, forces, dim=-1)
+    return torch.cat([forces.sum(-2), torque.sum(-2)], dim=-1)
+
+
+def _adjoint(
+    error: Float[Tensor, "*batch 6"],
+    points: Float[Tensor, "*batch contact 3"],
+    centre: Float[Tensor, "3"],
+    length: float,
+) -> Float[Tensor, "*batch contact 3"]:
+    """Gradient of `0.5 |wrench|^2` with respect to each force."""
+    arm = (points - centre) / length
+    return error[..., None, :3] + torch.linalg.cross(
+        error[..., None, 3:].expand_as(arm), arm, dim=-1
+    )
+
+
+@torch.no_grad()
+def holding_forces(
+    contacts: Contacts,
+    loads: Float[Tensor, "load 6"],
+    *,
+    centre: Float[Tensor, "3"],
+    length: float,
+    friction: float,
+    iterations: int,
+    start: Float[Tensor, "*batch load contact 3"] | None = None,
+) -> Float[Tensor, "*batch load contact 3"]:
+    """Forces (N) that best balance each load; `start` continues from an earlier answer.
+
+    Args:
+        contacts: points, normals and force limits, batch `*batch`.
+        loads: external wrenches (force, torque / length) in newtons.
+        centre: reference point of torques, normally the centre of mass.
+        length: metres that make torques comparable to forces (the object's radius).
+        friction: Coulomb coefficient.
+        iterations: FISTA steps; 60 from zero or 8 from a good start are enough in practice.
+        start: forces of an earlier call for slightly different contacts.
+    """
+    points = contacts.points[..., None, :, :]
+    inward = -contacts.normals[..., None, :, :]
+    limit = contacts.limits[..., None, :].expand(*contacts.limits.shape[:-1], len(loads), -1)
+    # |G|^2 <= Frobenius norm of G G^T, a 6x6 matrix per candidate.
+    arm = (points - centre) / length
+    squared = arm.square().sum(-1)
+    eye = torch.eye(3, dtype=arm.dtype, device=arm.device)
+    inertia = (squared[..., None, None] * eye - arm[..., None] * arm[..., None, :]).sum(-3)
+    first = arm.sum(-2)
+    num = points.shape[-2]
+    frobenius = (3 * num**2 + 4 * first.square().sum(-1) + inertia.square().sum((-1, -2))).sqrt()
+    step = 1 / frobenius[..., None, None]
+
+    forces = (
+        torch.zeros(*limit.shape, 3, dtype=points.dtype, device=points.device)
+        if start is None
+        else project_to_cone(start, inward.expand_as(start), limit, friction)
+    )
+    momentum, look = 1.0, forces
+    for _ in range(iterations):
+        error = wrench(points, look, centre, length) + loads
+        moved = look - step * _adjoint(error, points.expand_as(look), centre, length)
+        new = project_to_cone(moved, inward.expand_as(moved), limit, friction)
+        next_momentum = (1 + (1 + 4 * momentum**2) ** 0.5) / 2
+        look = new + (momentum - 1) / next_momentum * (new - forces)
+        forces, momentum = new, next_momentum
+    return forces
+
+
+def balance_error(
+    contacts: Contacts,
+    forces: Float[Tensor, "*batch load contact 3"],
+    loads: Float[Tensor, "load 6"],
+    *,
+    centre: Float[Tensor, "3"],
+    length: float,
+) -> Float[Tensor, "*batch"]:
+    """Mean squared wrench error relative to the loads: 0 = held in all, 1 = nothing holds.
+
+    Differentiable in points and normals: each force keeps its normal size and tangential part while
+    its direction of push follows the normal.
+    """
+    normals = contacts.normals[..., None, :, :]
+    fixed = normals.detach()
+    push = -(forces * fixed).sum(-1, keepdim=True)
+    turned = -push * normals + (forces + push * fixed)
+    error = wrench(contacts.points[..., None, :, :], turned, centre, length) + loads
+    return (error.square().sum(-1) / loads.square().sum(-1)).mean(-1)
+
+
+def gravity_loads(mass: float, *, dtype: torch.dtype, device: torch.device) -> Float[Tensor, "6 6"]:
+    """Weight along plus and minus each axis of the object, no torque about the centre of mass."""
+    force = torch.cat([torch.eye(3), -torch.eye(3)]) * (mass * GRAVITY)
+    return torch.cat([force, torch.zeros(6, 3)], dim=-1).to(dtype=dtype, device=device)

@@ -1,0 +1,186 @@
+"""The optimiser: all candidates in one batch, Adam on wrist poses and anatomical angles.
+
+Angles stay inside the limits by clamping after every step, so no result ever violates them.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from bghop.geometry.rotations import matrix_from_rotvec
+from bghop.geometry.sdf import SdfGrid
+from bghop.geometry.transforms import rigid
+from bghop.hands.model import HandParameters
+from bghop.synthesis import energy
+from bghop.synthesis.energy import Load, Weights
+from bghop.synthesis.probe import HandState, Probe, observe
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizeOptions:
+    """How long and how boldly to optimise; defaults fit two CPU cores."""
+
+    steps: int = 110
+    """Adam steps in all."""
+    prune_at: tuple[float, ...] = (0.35,)
+    """Shares of the steps after which the worse candidates are dropped."""
+    prune_keep: float = 0.5
+    """Share that survives each pruning."""
+    step_translation: float = 0.003
+    """Metres per step at the start."""
+    step_rotation: float = 0.03
+    """Radians per step at the start."""
+    step_angle: float = 0.05
+    """Radians per step of finger angles at the start."""
+    weights: Weights = field(default_factory=Weights)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Optimized:
+    """Candidates that survived, in no order."""
+
+    hands: HandParameters
+    terms: dict[str, Float[Tensor, "n"]]
+    total: Float[Tensor, "n"]
+    start_index: Int[Tensor, "n"]
+    """Which start each one came from."""
+
+
+@dataclass(eq=False)
+class _Unknowns:
+    """The variables of the candidates still alive (leaf tensors) and what they start from."""
+
+    R_start: Tensor
+    translation: Tensor
+    turn: Tensor
+    angles: Tensor
+    hands: HandParameters
+    index: Tensor
+    forces: Tensor | None = None
+
+    def parameters(self, probe: Probe) -> HandParameters:
+        R = matrix_from_rotvec(self.turn) @ self.R_start
+        return HandParameters(
+            present=self.hands.present,
+            T_object_hand=rigid(R, self.translation),
+            pose=probe.model.pose_from_angles(self.angles),
+            shape=self.hands.shape,
+        )
+
+    def keep(self, rows: Tensor) -> "_Unknowns":
+        hands = HandParameters(
+            present=self.hands.present[rows], T_object_hand=self.hands.T_object_hand[rows],
+            pose=self.hands.pose[rows], shape=self.hands.shape[rows],
+        )  # fmt: skip
+        leaves = (self.translation, self.turn, self.angles)
+        translation, turn, angles = (x.detach()[rows].requires_grad_() for x in leaves)
+        return _Unknowns(
+            self.R_start[rows], translation, turn, angles, hands, self.index[rows],
+            None if self.forces is None else self.forces[rows],
+        )  # fmt: skip
+
+
+def evaluate_terms(
+    state: HandState, probe: Probe, load: Load, forces: Tensor | None, iterations: int
+) -> tuple[dict[str, Tensor], Tensor]:
+    """Every energy term of a state, by name, and the holding forces to continue from."""
+    closure, forces = energy.force_closure(state, load, forces, iterations)
+    terms = {
+        "pad_contact": energy.pad_contact(state),
+        "pad_facing": energy.pad_facing(state),
+        "palm_contact": energy.palm_contact(state),
+        "penetration": energy.penetration(state),
+        "hand_collision": energy.hand_collision(state, probe.spheres),
+        "self_collision": energy.self_collision(state, probe.spheres),
+        "force_closure": closure,
+        "posture": energy.posture(state, probe.model.anatomy.limits),
+        "wrist_clearance": energy.wrist_clearance(state),
+    }
+    return terms, forces
+
+
+def optimize(
+    probe: Probe,
+    sdf: SdfGrid,
+    load: Load,
+    starts: HandParameters,
+    *,
+    options: OptimizeOptions,
+    progress: Callable[[int, int], None] | None = None,
+) -> Optimized:
+    """Improve every start; drop the worse ones on the way.
+
+    Args:
+        probe: points of the hand model that the energy sees.
+        sdf: the object.
+        load: what the hands must bear.
+        starts: batch `n` of two hands.
+        options: step counts and sizes, weights.
+        progress: called with (steps done, steps in all).
+    """
+    unknowns = _unknowns(probe, starts)
+    limits = probe.model.anatomy.limits
+    prune_steps = {round(share * options.steps) for share in options.prune_at}
+    adam = _adam(unknowns, options)
+    terms: dict[str, Tensor] = {}
+    for step in range(options.steps):
+        if step in prune_steps:
+            total = energy.weighted_sum(terms, options.weights).detach()
+            survivors = total.topk(max(1, round(len(total) * options.prune_keep)), largest=False)
+            unknowns = unknowns.keep(survivors.indices)
+            adam = _adam(unknowns, options)
+        # Half a cosine from 1 to 0.05: large moves first, millimetres last.
+        share = step / max(1, options.steps - 1)
+        rate = 0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * share))
+        for group, base in zip(adam.param_groups, _rates(options), strict=True):
+            group["lr"] = rate * base
+        adam.zero_grad(set_to_none=True)
+        state = observe(probe, sdf, unknowns.parameters(probe), unknowns.angles)
+        terms, unknowns.forces = evaluate_terms(
+            state, probe, load, unknowns.forces, 30 if unknowns.forces is None else 6
+        )
+        energy.weighted_sum(terms, options.weights).sum().backward()
+        adam.step()
+        with torch.no_grad():
+            unknowns.angles.clamp_(limits[..., 0], limits[..., 1])
+        if progress is not None:
+            progress(step + 1, options.steps)
+
+    with torch.no_grad():
+        hands = unknowns.parameters(probe)
+        state = observe(probe, sdf, hands, unknowns.angles)
+        terms, _ = evaluate_terms(state, probe, load, None, 60)
+    return Optimized(
+        hands=hands,
+        terms=terms,
+        total=energy.weighted_sum(terms, options.weights),
+        start_index=unknowns.index,
+    )
+
+
+def _unknowns(probe: Probe, starts: HandParameters) -> _Unknowns:
+    R = starts.T_object_hand[..., :3, :3].clone()
+    limits = probe.model.anatomy.limits
+    angles = probe.model.angles_from_pose(starts.pose).clamp(limits[..., 0], limits[..., 1])
+    return _Unknowns(
+        R_start=R,
+        translation=starts.T_object_hand[..., :3, 3].clone().requires_grad_(),
+        turn=torch.zeros_like(R[..., 0]).requires_grad_(),
+        angles=angles.detach().clone().requires_grad_(),
+        hands=starts,
+        index=torch.arange(len(R), device=R.device),
+    )
+
+
+def _rates(options: OptimizeOptions) -> tuple[float, float, float]:
+    return options.step_translation, options.step_rotation, options.step_angle
+
+
+def _adam(unknowns: _Unknowns, options: OptimizeOptions) -> torch.optim.Adam:
+    leaves = (unknowns.translation, unknowns.turn, unknowns.angles)
+    groups = [{"params": [x], "lr": r} for x, r in zip(leaves, _rates(options), strict=True)]
+    return torch.optim.Adam(groups, betas=(0.8, 0.95))

@@ -1,0 +1,92 @@
+"""Hands as balls: cheap stand-ins for collision of hands with each other, themselves, the object."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from bghop.hands.joints import BONE_PARENTS
+from bghop.hands.model import Capsules, HandModel
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class HandSpheres:
+    """Balls along the axes of the capsules, rigid on the bones."""
+
+    bone: Int[Tensor, "sphere"]
+    centre: Float[Tensor, "hand=2 sphere 3"]
+    """In the bone's rest frame, metres."""
+    radius: Float[Tensor, "hand=2 sphere"]
+    may_touch: Bool[Tensor, "sphere sphere"]
+    """Pairs of one hand that are apart in every healthy pose (upper triangle)."""
+
+    def centres_object(
+        self, Ts_object_bone: Float[Tensor, "*batch hand=2 bone=16 4 4"]
+    ) -> Float[Tensor, "*batch hand=2 sphere 3"]:
+        """Centres of the posed balls in the object frame."""
+        T = Ts_object_bone[..., self.bone, :, :]
+        return (T[..., :3, :3] @ self.centre[..., None]).squeeze(-1) + T[..., :3, 3]
+
+
+def spheres_from_capsules(capsules: Capsules) -> HandSpheres:
+    """Balls at most 1.2 radii apart along every capsule (the right hand's lengths decide)."""
+    bones: list[int] = []
+    shares: list[float] = []
+    index: list[int] = []
+    lengths = (capsules.end - capsules.start).norm(dim=-1).amax(0)
+    for i in range(len(capsules.bone)):
+        ratio = float(lengths[i] / capsules.radius[:, i].amin())
+        count = max(2, math.ceil(ratio / 1.2) + 1)
+        for step in range(count):
+            bones.append(int(capsules.bone[i]))
+            shares.append(step / (count - 1))
+            index.append(i)
+    device = capsules.start.device
+    share = torch.tensor(shares, dtype=capsules.start.dtype, device=device)[:, None]
+    centre = (1 - share) * capsules.start[:, index] + share * capsules.end[:, index]
+    bone = torch.tensor(bones, device=device)
+    return HandSpheres(
+        bone=bone,
+        centre=centre,
+        radius=capsules.radius[:, index],
+        may_touch=_separate_pairs(bones).to(device),
+    )
+
+
+def _finger(bone: int) -> int:
+    """-1 for the palm, 0..4 for thumb to little finger."""
+    return -1 if bone == 0 else (bone - 1) // 3
+
+
+def _separate_pairs(bones: list[int]) -> Bool[Tensor, "sphere sphere"]:
+    """Different fingers, or a middle or end segment against the palm; neighbours' bases are left
+    out because their skin always touches."""
+    num = len(bones)
+    pairs = torch.zeros(num, num, dtype=torch.bool)
+    for i in range(num):
+        for j in range(i + 1, num):
+            a, b = bones[i], bones[j]
+            if _finger(a) == _finger(b):
+                continue
+            bases = [BONE_PARENTS[bone] in (0, -1) for bone in (a, b)]
+            pairs[i, j] = not (all(bases) or (-1 in (_finger(a), _finger(b)) and any(
+                base and bone != 0 for base, bone in zip(bases, (a, b), strict=True))))
+    return pairs
+
+
+def forearm_points(
+    model: HandModel, T_object_hand: Float[Tensor, "*batch hand=2 4 4"]
+) -> Float[Tensor, "*batch hand=2 point=5 3"]:
+    """Points along the forearm's axis, 3 to 19 cm behind the wrist, away from the fingers."""
+    along = torch.linspace(0.03, 0.19, 5).to(T_object_hand)
+    fingers = model.joints_rest[:, 9]  # base of the middle finger: left +x, right -x
+    back = -torch.sign(fingers[:, :1]) * along  # hand 5
+    return T_object_hand[..., :3, 3][..., None, :] + (
+        back[..., None] * T_object_hand[..., None, :3, 0]
+    )
+
+
+FOREARM_RADIUS = 0.032
+"""Metres; a slim adult forearm near the wrist."""

@@ -1,0 +1,136 @@
+"""Two hands for a given mesh: start, optimise, choose the best that differ."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from bghop.geometry.mesh import Mesh
+from bghop.geometry.sdf import SdfGrid, sdf_from_mesh
+from bghop.hands.model import HandModel, HandParameters
+from bghop.synthesis.energy import Load
+from bghop.synthesis.equilibrium import gravity_loads
+from bghop.synthesis.optimize import OptimizeOptions, optimize
+from bghop.synthesis.probe import make_probe
+from bghop.synthesis.starts import choose_pairs, pair_costs, single_starts
+from bghop.synthesis.surface import sample_surface
+
+DENSITY = 500.0
+"""Kilograms per cubic metre of an object of unknown material, as in the hold test."""
+MASS_RANGE = (0.1, 2.0)
+"""Kilograms; what the mass from the volume is clamped to."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SynthesizeOptions:
+    """Settings of `synthesize`; defaults fit two CPU cores and some seconds per object."""
+
+    starts_per_result: float = 3.0
+    """Start pairs for every result asked for (at least 32 in all)."""
+    pool: int = 1200
+    """Single-hand starts per side that the pairs are chosen from."""
+    sdf_resolution: int = 96
+    """Samples along the object's longest side."""
+    friction: float = 0.8
+    """Coulomb friction between skin and object."""
+    up: tuple[float, float, float] | None = (0.0, 0.0, 1.0)
+    """Direction against gravity in the object frame; None if unknown. Only start poses use it."""
+    optimize: OptimizeOptions = field(default_factory=OptimizeOptions)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Synthesis:
+    """Results, best first."""
+
+    hands: HandParameters
+    """Batch `n`."""
+    energy: Float[Tensor, "n"]
+    terms: dict[str, Float[Tensor, "n"]]
+
+
+def object_load(mesh: Mesh, *, friction: float, device: torch.device) -> Load:
+    """Mass from volume, centre of mass of the solid, and gravity from six sides.
+
+    A mesh with holes has no exact volume; its convex hull bounds what is plausible.
+    """
+    centre, volume = mesh.centre_of_mass_and_volume()
+    mass = float(np.clip(DENSITY * volume, *MASS_RANGE))
+    centre_tensor = torch.as_tensor(centre, dtype=torch.float32, device=device)
+    radius = float(np.linalg.norm(mesh.vertices - centre, axis=1).max())
+    loads = gravity_loads(mass, dtype=torch.float32, device=device)
+    return Load(loads=loads, centre=centre_tensor, length=radius, friction=friction)
+
+
+def synthesize(
+    mesh: Mesh,
+    *,
+    hand_model: HandModel,
+    num: int = 16,
+    seed: int = 0,
+    options: SynthesizeOptions | None = None,
+    sdf: SdfGrid | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Synthesis:
+    """Put two hands on a mesh, `num` times in different ways.
+
+    Args:
+        mesh: a validated object in metres.
+        hand_model: the hands; its device decides where everything runs.
+        num: results wanted.
+        seed: of all random choices; the same seed on the same machine gives the same results.
+        options: see `SynthesizeOptions`.
+        sdf: the object's distance grid if it exists already.
+        progress: called with (steps done, steps in all).
+
+    Returns:
+        Up to `num` grasps in the object frame, best first.
+    """
+    options = options or SynthesizeOptions()
+    device = hand_model.vertices_rest.device
+    if sdf is None:
+        sdf = sdf_from_mesh(mesh, resolution=options.sdf_resolution)
+    sdf = sdf.to(device)
+    load = object_load(mesh, friction=options.friction, device=device)
+    generator = torch.Generator().manual_seed(seed)
+    samples = sample_surface(mesh, sdf, 3000, np.random.default_rng(seed))
+    with torch.no_grad():
+        pool = single_starts(hand_model, sdf, samples, num=options.pool, generator=generator)
+        up = None if options.up is None else torch.tensor(options.up, device=device)
+        cost = pair_costs(pool, centre=load.centre, size=load.length, up=up)
+        num_starts = max(32, round(options.starts_per_result * num))
+        starts = choose_pairs(hand_model, pool, cost, num=num_starts)
+    found = optimize(
+        make_probe(hand_model), sdf, load, starts.hands, options=options.optimize,
+        progress=progress,
+    )  # fmt: skip
+    order = choose_diverse(found.hands, found.total, num)
+    return Synthesis(
+        hands=found.hands.rows(order),
+        energy=found.total[order],
+        terms={name: value[order] for name, value in found.terms.items()},
+    )
+
+
+def choose_diverse(
+    hands: HandParameters, energy: Float[Tensor, "n"], num: int
+) -> Int[Tensor, "m"]:
+    """Rows of up to `num` candidates: the best first, near-copies later, then sorted by energy.
+
+    Two grasps are near-copies when both wrists are within about 3 cm and 30 degrees of each other.
+    """
+    T = hands.T_object_hand
+    feature = torch.cat([T[..., :3, 3].flatten(1), 0.06 * T[..., :3, :2].flatten(1)], dim=1)
+    value = energy.clone()
+    spread = float(energy.std()) if len(energy) > 1 else 1.0
+    taken: list[int] = []
+    for _ in range(min(num, len(energy))):
+        i = int(value.argmin())
+        taken.append(i)
+        near = torch.exp(-((feature - feature[i]).norm(dim=-1) / 0.05) ** 2)
+        value = value + 3 * spread * near
+        value[i] = torch.inf
+    rows = torch.tensor(taken, device=energy.device)
+    return rows[energy[rows].argsort(stable=True)]
