@@ -19,3 +19,7 @@ class ResultError(BghopError):
 
 class OptionError(BghopError):
     """An option whose value is out of range or contradicts another one."""
+
+
+class DrawingError(BghopError):
+    """Pictures that cannot be drawn on this machine; results are complete without them."""

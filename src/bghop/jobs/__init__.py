@@ -1,0 +1,1 @@
+"""Jobs: inputs to the files of a result folder, safely and resumably."""

@@ -1,0 +1,115 @@
+"""Contact sheets from a process of their own: `python -m bghop.drawing.worker`.
+
+Two reasons. Opening a window and importing VTK take two seconds, which pass while the grasps are
+still being computed; and a broken OpenGL driver ends a process without asking: it must not end the
+one that holds the results.
+
+Protocol: on stdin a pickled request with its length (8 bytes, little endian) before it, on stdout
+the PNG in the same form; length 0 and a line of text stand for an error. The process ends with its
+stdin.
+"""
+
+import os
+import pickle
+import subprocess
+import sys
+from io import BytesIO
+from typing import IO
+
+from bghop.drawing.contact_sheet import Cell, draw_contact_sheet
+from bghop.errors import DrawingError
+
+
+class SheetWorker:
+    """The other process, started at once and used for any number of sheets."""
+
+    def __init__(self) -> None:
+        """Starts the process; it warms up while the caller goes on."""
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "bghop.drawing.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def draw(self, cells: list[Cell], *, title: str, subtitle: str) -> bytes:
+        """The sheet as a PNG file.
+
+        Raises:
+            DrawingError: Pictures cannot be drawn on this machine.
+        """
+        if not cells:
+            msg = "there is no grasp to draw: nothing to do"
+            raise DrawingError(msg)
+        stdin, stdout = self._process.stdin, self._process.stdout
+        if stdin is None or stdout is None:
+            raise AssertionError
+        try:
+            _send(stdin, pickle.dumps((cells, title, subtitle)))
+            content = _receive(stdout)
+        except (OSError, EOFError, ValueError):
+            content = b""
+        if not content.startswith(b"\x89PNG"):
+            words = content.decode(errors="replace") or "the drawing process ended"
+            msg = f"cannot draw pictures ({words}): install libegl1 or mesa-libEGL"
+            raise DrawingError(msg)
+        return content
+
+    def close(self) -> None:
+        """Ends the process."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                try:
+                    pipe.close()
+                except OSError:
+                    continue
+        try:
+            self._process.wait(timeout=2)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def _send(pipe: IO[bytes], content: bytes) -> None:
+    pipe.write(len(content).to_bytes(8, "little") + content)
+    pipe.flush()
+
+
+def _receive(pipe: IO[bytes]) -> bytes:
+    header = pipe.read(8)
+    content = pipe.read(int.from_bytes(header, "little"))
+    if len(header) < 8 or len(content) < int.from_bytes(header, "little"):
+        raise EOFError
+    return content
+
+
+def _serve() -> None:
+    """The loop of the other process. Its input comes from its parent only, hence pickle."""
+    from bghop.drawing.render import Renderer
+
+    requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever libraries print must not land among the answers
+    renderer: Renderer | None = None
+    problem = ""
+    try:
+        renderer = Renderer()
+    except Exception as error:
+        problem = f"{type(error).__name__}: {error}".splitlines()[0]
+    while True:
+        try:
+            cells, title, subtitle = pickle.loads(_receive(requests))  # noqa: S301
+        except EOFError:
+            break
+        if renderer is None:
+            _send(answers, problem.encode())
+            continue
+        sheet = draw_contact_sheet(renderer, cells, title=title, subtitle=subtitle)
+        png = BytesIO()
+        sheet.save(png, "PNG", compress_level=4)
+        _send(answers, png.getvalue())
+    if renderer is not None:
+        renderer.close()
+
+
+if __name__ == "__main__":
+    _serve()
