@@ -1,0 +1,1 @@
+"""Meshes, signed distance grids, rotations and transforms: what has no hands in it."""

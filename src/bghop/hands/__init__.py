@@ -1,0 +1,1 @@
+"""Hand models: rest meshes, joints, skinning, anatomy."""

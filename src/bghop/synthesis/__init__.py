@@ -1,0 +1,1 @@
+"""Hands for a given mesh: start poses, energy, optimisation."""

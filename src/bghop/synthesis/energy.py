@@ -99,9 +99,7 @@ def contacts_of(state: HandState) -> Contacts:
     def pick(values: Tensor, index: Tensor) -> Tensor:
         return values.gather(-2, index[..., None].expand(*index.shape, 3))
 
-    points = torch.cat(
-        [pick(state.pad_points, pad).squeeze(-2), pick(state.palm_points, palm)], -2
-    )
+    points = torch.cat([pick(state.pad_points, pad).squeeze(-2), pick(state.palm_points, palm)], -2)
     normals = torch.cat(
         [pick(state.pad_object_normals, pad).squeeze(-2), pick(state.palm_object_normals, palm)], -2
     )
@@ -138,7 +136,7 @@ def force_closure(
 
 
 def posture(state: HandState, limits: Float[Tensor, "15 3 2"]) -> Float[Tensor, "n"]:
-    """Unusual postures: ends of the ranges, spread or twist, joints of a finger or neighbours apart.
+    """Unusual postures: ends of the ranges, spread or twist, fingers unlike their neighbours.
 
     People bend the end joint with the middle one (about 0.6 of it) and neighbouring fingers alike.
     """

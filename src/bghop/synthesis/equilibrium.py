@@ -1,9 +1,9 @@
 """Can the contacts hold the object? Forces inside friction cones that balance given loads.
 
 For contact points p_i with outward surface normals n_i the hands may push with forces f_i whose
-component along -n_i lies in [0, limit_i] and whose tangential part is at most `friction` times that
-(Coulomb). The object is held against a load (force F, torque M about the centre) when
-`sum f_i = -F` and `sum (p_i - centre) x f_i = -M`. The best forces come from a projected accelerated
+component along -n_i lies in [0, limit_i] and whose tangential part is at most `friction` times
+that (Coulomb). The object is held against a load (force F, torque M about the centre) when
+`sum f_i = -F` and `sum (p_i - centre) x f_i = -M`. The best forces come from a projected, faster
 gradient method (FISTA, Beck & Teboulle 2009) on the squared wrench error, batched over candidates
 and loads; with the forces fixed, the remaining error is a differentiable function of points and
 normals (its gradient is that of the optimum, by the envelope theorem).
@@ -37,7 +37,7 @@ def project_to_cone(
     limit: Float[Tensor, "*batch"],
     friction: float,
 ) -> Float[Tensor, "*batch 3"]:
-    """Nearest force in the friction cone about `inward`, then scaled so its normal part <= limit."""
+    """Nearest force in the friction cone about `inward`, then scaled to a normal part <= limit."""
     normal = (force * inward).sum(-1)
     tangent = force - normal[..., None] * inward
     slip = tangent.norm(dim=-1)

@@ -50,7 +50,7 @@ class HandState:
 
 
 def make_probe(model: HandModel, *, num_skin: int = 260) -> Probe:
-    """Choose points once per model: farthest-point order in each region, so any prefix is a spread."""
+    """Choose points once per model, in each region as far from each other as possible."""
     rest = model.vertices_rest
     right = rest[1]
     pads = [pad[_spread(right[pad], PAD_POINTS)] for pad in model.regions.pads]

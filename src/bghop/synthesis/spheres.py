@@ -1,4 +1,4 @@
-"""Hands as balls: cheap stand-ins for collision of hands with each other, themselves, the object."""
+"""Hands as balls: cheap stand-ins for collisions between hands, fingers and the object."""
 
 import math
 from dataclasses import dataclass
@@ -61,8 +61,10 @@ def _finger(bone: int) -> int:
 
 
 def _separate_pairs(bones: list[int]) -> Bool[Tensor, "sphere sphere"]:
-    """Different fingers, or a middle or end segment against the palm; neighbours' bases are left
-    out because their skin always touches."""
+    """Different fingers, or a middle or end segment against the palm.
+
+    Bases of neighbours are left out, because their skin always touches.
+    """
     num = len(bones)
     pairs = torch.zeros(num, num, dtype=torch.bool)
     for i in range(num):
@@ -71,8 +73,13 @@ def _separate_pairs(bones: list[int]) -> Bool[Tensor, "sphere sphere"]:
             if _finger(a) == _finger(b):
                 continue
             bases = [BONE_PARENTS[bone] in (0, -1) for bone in (a, b)]
-            pairs[i, j] = not (all(bases) or (-1 in (_finger(a), _finger(b)) and any(
-                base and bone != 0 for base, bone in zip(bases, (a, b), strict=True))))
+            pairs[i, j] = not (
+                all(bases)
+                or (
+                    -1 in (_finger(a), _finger(b))
+                    and any(base and bone != 0 for base, bone in zip(bases, (a, b), strict=True))
+                )
+            )
     return pairs
 
 

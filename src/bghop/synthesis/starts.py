@@ -130,7 +130,7 @@ def _placed(
     depth = torch.where(clamp, samples.thickness[index, None] / 2, torch.zeros_like(along[:, :1]))
     target = samples.points[index] - depth * normals
     anchor = (R @ shapes.anchor_hand[side, preshape, :, None]).squeeze(-1)
-    # A palm may slide on past the sample (it stops at contact); a clamp stops with its anchor there.
+    # A palm may slide on past the sample until it touches; a clamp stops with its anchor there.
     travel = _FAR + torch.where(clamp, 0.0, 0.05)
     T = rigid(R, target - anchor - _FAR * first)
     return T, preshape, first * travel
@@ -155,7 +155,7 @@ def _slide(
     radius: Float[Tensor, "hand=2 sphere"],
     way: Float[Tensor, "hand=2 n 3"],
 ) -> tuple[Float[Tensor, "hand=2 n 3"], Float[Tensor, "hand=2 n"]]:
-    """Sphere tracing of the whole hand along `way`: the shift at first touch or at the way's end."""
+    """Sphere tracing of the whole hand along `way`: the shift at first touch or at its end."""
     length = way.norm(dim=-1)
     direction = way / length[..., None]
     gone = torch.zeros_like(length)
@@ -189,7 +189,7 @@ def _score(
     palm_gap = distance[..., len(pads) :].abs().sort(-1).values[..., :6].mean(-1)
     # A clamp lives from its fingers, a palm grasp from both.
     cost = (per_pad.clamp_max(0.06).mean(-1) + torch.where(is_clamp, 0.2, 0.6) * palm_gap) / 0.02
-    weight = torch.exp(-(distance.clamp_min(0) / 0.015) ** 2) + 1e-6
+    weight = torch.exp(-((distance.clamp_min(0) / 0.015) ** 2)) + 1e-6
     weight = weight / weight.sum(-1, keepdim=True)
     return Pool(
         T_object_hand=T,
@@ -303,7 +303,7 @@ def choose_pairs(
     for _ in range(min(num, kept)):
         i = int(value.argmin())
         taken.append(i)
-        near = torch.exp(-((feature - feature[i]).norm(dim=-1) / 0.06) ** 2)
+        near = torch.exp(-(((feature - feature[i]).norm(dim=-1) / 0.06) ** 2))
         value = value + 2.5 * near
         value[i] = torch.inf
     shapes = pose_preshapes(model)

@@ -114,9 +114,7 @@ def synthesize(
     )
 
 
-def choose_diverse(
-    hands: HandParameters, energy: Float[Tensor, "n"], num: int
-) -> Int[Tensor, "m"]:
+def choose_diverse(hands: HandParameters, energy: Float[Tensor, "n"], num: int) -> Int[Tensor, "m"]:
     """Rows of up to `num` candidates: the best first, near-copies later, then sorted by energy.
 
     Two grasps are near-copies when both wrists are within about 3 cm and 30 degrees of each other.
@@ -129,7 +127,7 @@ def choose_diverse(
     for _ in range(min(num, len(energy))):
         i = int(value.argmin())
         taken.append(i)
-        near = torch.exp(-((feature - feature[i]).norm(dim=-1) / 0.05) ** 2)
+        near = torch.exp(-(((feature - feature[i]).norm(dim=-1) / 0.05) ** 2))
         value = value + 3 * spread * near
         value[i] = torch.inf
     rows = torch.tensor(taken, device=energy.device)
