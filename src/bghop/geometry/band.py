@@ -1,0 +1,181 @@
+"""Mesh to signed-distance samples on a regular box: exact near the surface, fast far from it.
+
+1. Points next to the surface: triangles are sampled densely and the touched grid points marked.
+2. Exact distances and nearest surface points within two spacings (libigl's tree of boxes, which is
+   quick there and slow far away).
+3. Far field: each point inherits the nearest surface point of the nearest marked point and then
+   looks at its six neighbours' (a vector distance transform); under 1 % error, tested.
+4. Signs: the winding number decides only in a band around the surface. What remains falls into
+   connected regions that never cross it; the band votes for each. A mixed vote is a leak through a
+   hole, and then every point of that region is asked.
+"""
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32, Float64, Int64
+from scipy import ndimage
+
+from bghop.geometry.mesh import Mesh, MeshQuery
+
+EXACT_CELLS = 2.0
+"""Distances up to this many spacings are exact."""
+_BAND = 0.9  # spacings; neighbouring points beyond it on both sides cannot see a crossing
+_VOTER = 0.5
+_SAMPLE_GAP = 0.5  # spacings between surface samples, along a row and between rows
+# A sample lies within 0.36 spacings of any surface point, a grid point within 0.87 of any sample.
+_REACH = 0.5 * np.sqrt(2) * _SAMPLE_GAP + 0.5 * np.sqrt(3)
+_PASSES = 2
+
+
+def sample_signed_distance(
+    mesh: Mesh,
+    *,
+    origin: Float[np.ndarray, "3"],
+    spacing: float,
+    shape: tuple[int, int, int],
+    query: MeshQuery | None = None,
+) -> Float32[np.ndarray, "nx ny nz"]:
+    """Signed distances (metres, negative inside) at `origin + spacing * (i, j, k)`.
+
+    Args:
+        mesh: any triangles; closed or not.
+        origin: position of sample [0, 0, 0], metres.
+        spacing: distance between neighbouring samples, metres.
+        shape: number of samples along x, y, z; the box should hold the mesh.
+        query: the mesh's search trees if they exist already.
+    """
+    query = query or MeshQuery(mesh)
+    origin = np.asarray(origin, dtype=np.float64)
+    touched = _touched_points(mesh, origin, spacing, shape)
+    cells_away, feature = ndimage.distance_transform_edt(~touched, return_indices=True)
+    near = cells_away <= EXACT_CELLS + _REACH
+    index = np.argwhere(near)
+    _, _, closest = query.unsigned(origin + spacing * index)
+
+    # Nearest surface points in units of the grid, one array per coordinate.
+    flat = np.ravel_multi_index(tuple(feature), shape)
+    where = np.empty((3, *shape), dtype=np.float32)
+    for axis in range(3):
+        column = np.zeros(shape, dtype=np.float32)
+        column[near] = (closest[:, axis] - origin[axis]) / spacing
+        where[axis] = np.where(near, column, column.reshape(-1)[flat])
+    cells = np.sqrt(_relax(where))
+    inside = _inside(cells, query, origin, spacing)
+    cells[inside] *= -1
+    return cells * np.float32(spacing)
+
+
+def _touched_points(
+    mesh: Mesh, origin: Float64[np.ndarray, "3"], spacing: float, shape: tuple[int, int, int]
+) -> Bool[np.ndarray, "nx ny nz"]:
+    """Grid points nearest to some surface sample; what lies outside the box marks its border."""
+    samples = surface_lattice(mesh.vertices[mesh.faces], _SAMPLE_GAP * spacing)
+    index = np.rint((samples - origin) / spacing).astype(np.int64)
+    np.clip(index, 0, np.asarray(shape) - 1, out=index)
+    touched = np.zeros(shape, dtype=bool)
+    touched[tuple(index.T)] = True
+    return touched
+
+
+def surface_lattice(
+    corners: Float64[np.ndarray, "face 3 3"], gap: float
+) -> Float64[np.ndarray, "_ 3"]:
+    """Points on every triangle, rows parallel to its longest edge, at most `gap` apart."""
+    sides = np.linalg.norm(np.roll(corners, -1, axis=1) - corners, axis=2)
+    turn = (sides.argmax(axis=1)[:, None] + np.arange(3)) % 3
+    a, b, c = np.moveaxis(np.take_along_axis(corners, turn[:, :, None], axis=1), 1, 0)
+    base = sides.max(axis=1)
+    double_area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
+    height = double_area / np.maximum(base, np.finfo(float).tiny)
+    rows = np.ceil(height / gap).astype(np.int64) + 1
+    face, row = _counted(rows)
+    level = row / np.maximum(rows[face] - 1, 1)
+    columns = np.ceil(base[face] * (1 - level) / gap).astype(np.int64) + 1
+    line, column = _counted(columns)
+    along = column / np.maximum(columns[line] - 1, 1)
+    face, up = face[line], level[line][:, None]
+    start = a[face] + up * (c[face] - a[face])
+    return start + along[:, None] * (1 - up) * (b[face] - a[face])
+
+
+def _counted(
+    counts: Int64[np.ndarray, "n"],
+) -> tuple[Int64[np.ndarray, "total"], Int64[np.ndarray, "total"]]:
+    """For counts (2, 3): owners (0, 0, 1, 1, 1) and positions (0, 1, 0, 1, 2)."""
+    owner = np.repeat(np.arange(len(counts)), counts)
+    return owner, np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
+
+
+def _relax(where: Float32[np.ndarray, "3 nx ny nz"]) -> Float32[np.ndarray, "nx ny nz"]:
+    """Take over a neighbour's surface point where it is nearer; squared distances, in spacings.
+
+    `where` is changed in place.
+    """
+    axes = [
+        np.arange(size, dtype=np.float32).reshape([-1 if i == axis else 1 for i in range(3)])
+        for axis, size in enumerate(where.shape[1:])
+    ]
+    squared = sum((axes[i] - where[i]) ** 2 for i in range(3))
+    assert isinstance(squared, np.ndarray)
+    for _ in range(_PASSES):
+        for axis in range(3):
+            for here, there in ((slice(1, None), slice(None, -1)), (slice(None, -1), slice(1, None))):
+                to = tuple(here if i == axis else slice(None) for i in range(3))
+                back = tuple(there if i == axis else slice(None) for i in range(3))
+                offered = (axes[0][to if axis == 0 else ...] - where[(0, *back)]) ** 2
+                offered += (axes[1][to if axis == 1 else ...] - where[(1, *back)]) ** 2
+                offered += (axes[2][to if axis == 2 else ...] - where[(2, *back)]) ** 2
+                better = offered < squared[to]
+                squared[to][better] = offered[better]
+                for i in range(3):
+                    where[(i, *to)][better] = where[(i, *back)][better]
+    return squared
+
+
+def _inside(
+    cells: Float32[np.ndarray, "nx ny nz"],
+    query: MeshQuery,
+    origin: Float64[np.ndarray, "3"],
+    spacing: float,
+) -> Bool[np.ndarray, "nx ny nz"]:
+    """Signs from unsigned distances (in spacings) and few winding numbers."""
+    inside = np.zeros(cells.shape, dtype=bool)
+    region, num = ndimage.label(cells > _BAND)
+    _ask(inside, region == 0, query, origin, spacing)
+    votes = _votes(cells, inside, region, num)
+    inside |= (votes[:, 1] > votes[:, 0])[region] & (region > 0)
+    # No vote at all happens only to corners cut off by the box; they are asked as well.
+    doubtful = (votes.min(axis=1) > 0) | (votes.sum(axis=1) == 0)
+    doubtful[0] = False
+    if doubtful.any():
+        _ask(inside, doubtful[region], query, origin, spacing)
+    return inside
+
+
+def _ask(
+    inside: Bool[np.ndarray, "nx ny nz"],
+    where: Bool[np.ndarray, "nx ny nz"],
+    query: MeshQuery,
+    origin: Float64[np.ndarray, "3"],
+    spacing: float,
+) -> None:
+    """Set `inside` at the chosen points by winding numbers."""
+    inside[where] = query.contains(origin + spacing * np.argwhere(where))
+
+
+def _votes(
+    cells: Float32[np.ndarray, "nx ny nz"],
+    inside: Bool[np.ndarray, "nx ny nz"],
+    region: np.ndarray,
+    num: int,
+) -> Int64[np.ndarray, "region 2"]:
+    """How many outside and inside band points touch each region (row 0 is the band itself)."""
+    voter = (cells > _VOTER) & (region == 0)
+    votes = np.zeros((num + 1, 2), dtype=np.int64)
+    for axis in range(3):
+        for first, second in ((slice(1, None), slice(None, -1)), (slice(None, -1), slice(1, None))):
+            one = tuple(first if i == axis else slice(None) for i in range(3))
+            two = tuple(second if i == axis else slice(None) for i in range(3))
+            pair = voter[one] & (region[two] > 0)
+            key = 2 * region[two][pair].astype(np.int64) + inside[one][pair]
+            votes += np.bincount(key, minlength=2 * (num + 1)).reshape(-1, 2)
+    return votes
