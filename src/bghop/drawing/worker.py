@@ -5,8 +5,7 @@ still being computed; and a broken OpenGL driver ends a process without asking: 
 one that holds the results.
 
 Protocol: on stdin a pickled request with its length (8 bytes, little endian) before it, on stdout
-the PNG in the same form; length 0 and a line of text stand for an error. The process ends with its
-stdin.
+the PNG, or one line that says what went wrong, in the same form. The process ends with its stdin.
 """
 
 import os
@@ -32,22 +31,25 @@ class SheetWorker:
             stderr=subprocess.DEVNULL,
         )
 
-    def draw(self, cells: list[Cell], *, title: str, subtitle: str) -> bytes:
-        """The sheet as a PNG file.
+    def request(self, cells: list[Cell], *, title: str, subtitle: str) -> None:
+        """Asks for a sheet; the drawing goes on beside the caller's work."""
+        stdin = self._process.stdin
+        try:
+            if stdin is not None:
+                _send(stdin, pickle.dumps((cells, title, subtitle)))
+        except OSError:
+            return  # the process has ended: `answer` says so
+
+    def answer(self) -> bytes:
+        """The sheet that was asked for, as a PNG file.
 
         Raises:
             DrawingError: Pictures cannot be drawn on this machine.
         """
-        if not cells:
-            msg = "there is no grasp to draw: nothing to do"
-            raise DrawingError(msg)
-        stdin, stdout = self._process.stdin, self._process.stdout
-        if stdin is None or stdout is None:
-            raise AssertionError
+        stdout = self._process.stdout
         try:
-            _send(stdin, pickle.dumps((cells, title, subtitle)))
-            content = _receive(stdout)
-        except (OSError, EOFError, ValueError):
+            content = b"" if stdout is None else _receive(stdout)
+        except (OSError, EOFError):
             content = b""
         if not content.startswith(b"\x89PNG"):
             words = content.decode(errors="replace") or "the drawing process ended"
@@ -94,7 +96,7 @@ def _serve() -> None:
     try:
         renderer = Renderer()
     except Exception as error:
-        problem = f"{type(error).__name__}: {error}".splitlines()[0]
+        problem = _one_line(error)
     while True:
         try:
             cells, title, subtitle = pickle.loads(_receive(requests))  # noqa: S301
@@ -103,12 +105,19 @@ def _serve() -> None:
         if renderer is None:
             _send(answers, problem.encode())
             continue
-        sheet = draw_contact_sheet(renderer, cells, title=title, subtitle=subtitle)
-        png = BytesIO()
-        sheet.save(png, "PNG", compress_level=4)
-        _send(answers, png.getvalue())
+        try:
+            sheet = draw_contact_sheet(renderer, cells, title=title, subtitle=subtitle)
+            png = BytesIO()
+            sheet.save(png, "PNG", compress_level=4)
+            _send(answers, png.getvalue())
+        except Exception as error:
+            _send(answers, _one_line(error).encode())
     if renderer is not None:
         renderer.close()
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
 
 
 if __name__ == "__main__":

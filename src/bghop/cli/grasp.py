@@ -1,0 +1,92 @@
+"""`bghop grasp`: two hands on one or more meshes."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from bghop.errors import BghopError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grasp:
+    """Put two hands on a mesh.
+
+    Writes grasps.json, one GLB scene per grasp and the contact sheet grasps.png. With several
+    meshes each gets a folder of its own below --out. The same command continues after an
+    interruption.
+    """
+
+    meshes: Annotated[
+        tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="MESH [MESH ...]")
+    ]
+    """Mesh files (OBJ, STL, PLY, OFF, GLB, ...) or names of built-in objects."""
+    out: Annotated[Path, tyro.conf.arg(metavar="DIR")]
+    """Folder of the results."""
+    num: Annotated[int, tyro.conf.arg(metavar="N")] = 16
+    """Grasps per object."""
+    text: Annotated[str, tyro.conf.arg(metavar="PROMPT")] = ""
+    """What the hands do, in words. Recorded in the results; steers nothing in this version."""
+    seed: Annotated[int, tyro.conf.arg(metavar="S")] = 0
+    """Seed of all random choices."""
+    scale: Annotated[float, tyro.conf.arg(metavar="X")] = 1.0
+    """Factor on the mesh's size, after --unit."""
+    unit: Literal["m", "cm", "mm", "in"] = "m"
+    """Unit of the mesh file."""
+    method: Literal["optimize", "prior", "sds"] = "optimize"
+    """How hands are found. prior and sds need a learned prior, which this version does not have."""
+    steps: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
+    """Optimisation steps; more is better and slower. None: the default of the method."""
+    mano: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
+    """Folder with MANO_LEFT.pkl and MANO_RIGHT.pkl to use instead of the open hand."""
+    device: Annotated[str, tyro.conf.arg(metavar="auto|cpu|cuda")] = "auto"
+    """Where to compute."""
+    overwrite: bool = False
+    """Replace the results of another command in --out, and compute finished objects again."""
+    quiet: bool = False
+    """Print nothing but errors."""
+    json: bool = False
+    """Print one JSON object on stdout at the end instead of tables."""
+
+    def run(self) -> int:
+        """Runs the job; the exit code."""
+        from bghop.jobs.grasp_options import GraspJob, check_options
+
+        job = GraspJob(
+            meshes=self.meshes,
+            out=self.out,
+            num=self.num,
+            text=self.text,
+            seed=self.seed,
+            scale=self.scale,
+            unit=self.unit,
+            method=self.method,
+            steps=self.steps,
+            mano=self.mano,
+            device=self.device,
+            overwrite=self.overwrite,
+        )
+        check_options(job)  # before torch is imported: a typing error is told at once
+        from bghop.cli.progress import Talker
+        from bghop.cli.tables import grasp_json, grasp_table
+        from bghop.jobs.grasp import run_grasp_job
+
+        talker = Talker(quiet=self.quiet)
+        try:
+            results = run_grasp_job(job, listener=talker)
+        finally:
+            talker.close()
+        if self.json:
+            print(json.dumps(grasp_json(results)))
+        elif not self.quiet:
+            for result in results:
+                if result.metrics:
+                    print(grasp_table(result))
+        failed = [result for result in results if result.state == "failed"]
+        if failed:
+            words = "; ".join(f"{result.name}: {result.problem}" for result in failed)
+            msg = f"{len(failed)} of {len(results)} objects failed: {words}"
+            raise BghopError(msg)
+        return 0

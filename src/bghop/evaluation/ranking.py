@@ -1,0 +1,45 @@
+"""What a good grasp must satisfy, and the order of results."""
+
+from dataclasses import dataclass
+
+from bghop.evaluation.metrics import GraspMetrics
+from bghop.hands.joints import SIDES
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demands:
+    """Bounds that a good grasp keeps, for each hand; metrics of `GraspMetrics`."""
+
+    penetration_depth_mm: float = 3.0
+    intersection_volume_cm3: float = 1.0
+    fingers_in_contact: int = 3
+    limit_violation_deg: float = 0.5
+    hand_hand_depth_mm: float = 1.0
+
+
+def faults(metrics: GraspMetrics, demands: Demands | None = None) -> tuple[str, ...]:
+    """The demands that a grasp breaks, in words (`left hand 4.1 mm deep`); empty for a good one."""
+    demands = demands or Demands()
+    found = []
+    for side, name in enumerate(SIDES):
+        depth, volume = metrics.penetration_depth_mm[side], metrics.intersection_volume_cm3[side]
+        fingers, excess = metrics.fingers_in_contact[side], metrics.limit_violation_deg[side]
+        if depth is not None and depth >= demands.penetration_depth_mm:
+            found.append(f"{name} hand {depth:.1f} mm deep")
+        if volume is not None and volume >= demands.intersection_volume_cm3:
+            found.append(f"{name} hand {volume:.1f} cm3 inside")
+        if fingers is not None and fingers < demands.fingers_in_contact:
+            found.append(f"{name} hand {fingers} fingers in contact")
+        if excess is not None and excess > demands.limit_violation_deg:
+            found.append(f"{name} hand {excess:.0f} deg over a limit")
+    if metrics.hand_hand_depth_mm > demands.hand_hand_depth_mm:
+        found.append(f"hands {metrics.hand_hand_depth_mm:.1f} mm inside each other")
+    return tuple(found)
+
+
+def rank(
+    metrics: list[GraspMetrics], energies: list[float], demands: Demands | None = None
+) -> list[int]:
+    """Indices, best first: fewer broken demands, then lower energy, then the given order."""
+    num_faults = [len(faults(each, demands)) for each in metrics]
+    return sorted(range(len(metrics)), key=lambda k: (num_faults[k], energies[k], k))

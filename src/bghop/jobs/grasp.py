@@ -1,0 +1,189 @@
+"""The grasp job: meshes and options in, result folders out. Continues where a kill stopped it.
+
+Per object: load -> hands (synthesis) -> metrics on the mesh itself -> ranking -> files. The picture
+is drawn in another process meanwhile; `grasps.json` comes last and means "complete".
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from bghop.errors import BghopError
+from bghop.evaluation.metrics import GraspMetrics
+from bghop.geometry.mesh import Mesh, load_mesh
+from bghop.hands.model import HandModel
+from bghop.jobs.grasp_inputs import ObjectInput, find_object, identity_of, load_hands
+from bghop.jobs.grasp_options import GraspJob, check_options
+from bghop.jobs.grasp_results import ResultWriter
+from bghop.jobs.grasps_file import read_grasps
+from bghop.jobs.result_folder import ResultFolder, folders_of
+from bghop.synthesis.synthesize import Synthesis
+
+
+class Synthesizer(Protocol):
+    """The part of `synthesize` that a job needs; tests inject a fast one."""
+
+    def __call__(
+        self,
+        mesh: Mesh,
+        *,
+        hand_model: HandModel,
+        num: int,
+        seed: int,
+        steps: int | None,
+        progress: Callable[[int, int], None] | None,
+    ) -> Synthesis:
+        """Up to `num` grasps, best first."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectResult:
+    """What became of one object."""
+
+    name: str
+    folder: Path
+    state: str
+    """`done`, `kept` (finished by an earlier run) or `failed`."""
+    metrics: tuple[GraspMetrics, ...] = ()
+    """Best first."""
+    seconds: float = 0.0
+    warnings: tuple[str, ...] = ()
+    problem: str = ""
+    """Why it failed."""
+
+
+class Listener:
+    """Hears what a job does; this base class ignores it."""
+
+    def stage(self, name: str, stage: str, done: int, total: int) -> None:
+        """`done` of `total` steps of a stage of the object `name` are over."""
+
+    def finished(self, result: ObjectResult, index: int, total: int) -> None:
+        """Object `index` of `total` is finished, was finished before, or failed."""
+
+
+def run_grasp_job(
+    job: GraspJob, *, synthesizer: Synthesizer | None = None, listener: Listener | None = None
+) -> list[ObjectResult]:
+    """Does what is not done yet; returns what became of every object, in the order given.
+
+    A batch goes on when one of its objects fails; the failure of a single object is raised.
+
+    Raises:
+        BghopError: An option, a folder or a file cannot be used. Nothing half-written stays.
+    """
+    check_options(job)
+    items = [find_object(source) for source in job.meshes]
+    folders = folders_of([item.name for item in items], job.out)
+    # All folders are looked at before any work: a clash is known at once, not after an hour.
+    finished = [
+        folder.is_finished(identity_of(job, item), overwrite=job.overwrite)
+        for item, folder in zip(items, folders, strict=True)
+    ]
+    results = []
+    with _Runner(job, synthesizer or _optimize, listener or Listener()) as runner:
+        for index, (item, folder) in enumerate(zip(items, folders, strict=True)):
+            if finished[index]:
+                result = _kept(item, folder)
+            else:
+                result = runner.run(item, folder, alone=len(items) == 1)
+            results.append(result)
+            runner.listener.finished(result, index, len(items))
+    return results
+
+
+class _Runner:
+    """What the objects of one job share: the hand model and the drawing process."""
+
+    def __init__(self, job: GraspJob, synthesizer: Synthesizer, listener: Listener) -> None:
+        self.job = job
+        self.synthesizer = synthesizer
+        self.listener = listener
+        self.hand_model: HandModel | None = None
+        self.writer = ResultWriter(job)
+
+    def __enter__(self) -> "_Runner":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.writer.close()
+
+    def run(self, item: ObjectInput, folder: ResultFolder, *, alone: bool) -> ObjectResult:
+        try:
+            return self._run(item, folder)
+        except BghopError as error:
+            if alone:
+                raise
+            return ObjectResult(
+                name=item.name, folder=folder.path, state="failed", problem=str(error)
+            )
+
+    def _run(self, item: ObjectInput, folder: ResultFolder) -> ObjectResult:
+        start = time.perf_counter()
+        self.listener.stage(item.name, "loading", 0, 1)
+        mesh = load_mesh(item.source, scale=self.job.scale, unit=self.job.unit)
+        if self.hand_model is None:
+            self.hand_model = load_hands(self.job)
+        folder.begin(identity_of(self.job, item))
+        try:
+            self.writer.warm_up()
+            before = time.perf_counter()
+            found = self.synthesizer(
+                mesh,
+                hand_model=self.hand_model,
+                num=self.job.num,
+                seed=self.job.seed,
+                steps=self.job.steps,
+                progress=lambda done, total: self.listener.stage(
+                    item.name, "finding grasps", done, total
+                ),
+            )
+            seconds = time.perf_counter() - before
+            metrics, warnings = self.writer.write(
+                folder, item, mesh, self.hand_model, found, seconds,
+                progress=lambda stage, done, total: self.listener.stage(
+                    item.name, stage, done, total
+                ),
+            )  # fmt: skip
+        except BaseException:  # Ctrl-C too: leave only what is complete
+            folder.abandon()
+            raise
+        return ObjectResult(
+            name=item.name,
+            folder=folder.path,
+            state="done",
+            metrics=metrics,
+            warnings=warnings,
+            seconds=time.perf_counter() - start,
+        )
+
+
+def _kept(item: ObjectInput, folder: ResultFolder) -> ObjectResult:
+    metrics = read_grasps(folder.path).metrics
+    return ObjectResult(name=item.name, folder=folder.path, state="kept", metrics=metrics)
+
+
+def _optimize(
+    mesh: Mesh,
+    *,
+    hand_model: HandModel,
+    num: int,
+    seed: int,
+    steps: int | None,
+    progress: Callable[[int, int], None] | None,
+) -> Synthesis:
+    from bghop.synthesis.optimize import OptimizeOptions
+    from bghop.synthesis.synthesize import SynthesizeOptions, synthesize
+
+    optimize = OptimizeOptions() if steps is None else OptimizeOptions(steps=steps)
+    return synthesize(
+        mesh,
+        hand_model=hand_model,
+        num=num,
+        seed=seed,
+        options=SynthesizeOptions(optimize=optimize),
+        progress=progress,
+    )

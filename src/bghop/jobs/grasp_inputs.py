@@ -1,0 +1,102 @@
+"""What a grasp job reads: the object's file, the hand model, the device."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bghop.errors import MeshError, OptionError
+from bghop.hands.model import HandModel
+from bghop.jobs.files import reason
+from bghop.jobs.grasp_options import GraspJob
+from bghop.jobs.grasps_file import FORMAT_VERSION
+from bghop.jobs.result_folder import job_identity
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectInput:
+    """One object of a job, before its mesh is read."""
+
+    source: str
+    """As the user wrote it: a file."""
+    name: str
+    sha256: str
+    """Hash of the file's bytes."""
+
+
+def find_object(source: str) -> ObjectInput:
+    """Reads a file's bytes only: enough to know whether its results are there already.
+
+    Raises:
+        MeshError: There is no such file, or it cannot be read.
+    """
+    path = Path(source)
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        msg = f"{source} does not exist: check the path of the mesh file"
+    except IsADirectoryError:
+        msg = f"{source} is a folder: name a mesh file in it"
+    except (OSError, ValueError) as error:
+        words = reason(error) if isinstance(error, OSError) else str(error)
+        msg = f"cannot read {source} ({words}): check the path and its permissions"
+    else:
+        sha256 = hashlib.sha256(content).hexdigest()
+        return ObjectInput(source=source, name=path.stem or path.name, sha256=sha256)
+    raise MeshError(msg)
+
+
+def settings_of(job: GraspJob, item: ObjectInput) -> dict[str, Any]:
+    """Whatever decides an object's results: equal settings, equal results."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "object_sha256": item.sha256,
+        "scale": job.scale,
+        "unit": job.unit,
+        "num": job.num,
+        "text": job.text,
+        "seed": job.seed,
+        "method": job.method,
+        "steps": job.steps,
+        "hand_model": "open" if job.mano is None else "mano",
+    }
+
+
+def identity_of(job: GraspJob, item: ObjectInput) -> str:
+    """Hash of `settings_of`."""
+    return job_identity(settings_of(job, item))
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of an option: `auto` takes CUDA where there is one.
+
+    Raises:
+        OptionError: The device is not there.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(name)
+    num = torch.cuda.device_count()
+    if device.type == "cuda" and (device.index or 0) >= num:
+        msg = f"--device {name} is not there ({num} CUDA devices found): use --device cpu"
+        raise OptionError(msg)
+    return device
+
+
+def load_hands(job: GraspJob) -> HandModel:
+    """The hand model of a job on its device.
+
+    Raises:
+        HandModelError: The MANO folder cannot be used.
+        OptionError: The device is not there.
+    """
+    device = choose_device(job.device)
+    if job.mano is None:
+        from bghop.hands.open_hand import load_open_hand
+
+        return load_open_hand().to(device)
+    from bghop.hands.mano import load_mano
+
+    return load_mano(job.mano).to(device)

@@ -1,0 +1,77 @@
+"""What a grasp job is told, and the checks that need neither torch nor the files."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from bghop.errors import OptionError
+
+METHODS = ("optimize", "prior", "sds")
+UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254}
+"""Metres per unit of the mesh file."""
+MOST_GRASPS = 1000
+MOST_TEXT = 1000
+MOST_STEPS = 100_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraspJob:
+    """One command: grasps for one or more meshes into a folder."""
+
+    meshes: tuple[str, ...]
+    """Files, or names of built-in objects."""
+    out: Path
+    num: int = 16
+    text: str = ""
+    seed: int = 0
+    scale: float = 1.0
+    unit: str = "m"
+    method: str = "optimize"
+    steps: int | None = None
+    """Optimisation steps; None for the method's own default."""
+    mano: Path | None = None
+    """Folder with the official MANO files; None for the open hand."""
+    device: str = "auto"
+    overwrite: bool = False
+
+
+def check_options(job: GraspJob) -> None:
+    """Refuses what cannot work, before anything is loaded.
+
+    Raises:
+        OptionError: With the option, its value, and what is allowed.
+    """
+    length = len(job.text)
+    steps = job.steps
+    demands = (
+        (bool(job.meshes), "no mesh is given: name at least one mesh file"),
+        (1 <= job.num <= MOST_GRASPS, f"--num {job.num} is out of range: use 1 to {MOST_GRASPS}"),
+        (0 <= job.seed < 2**63, f"--seed {job.seed} is out of range: use 0 to 2^63 - 1"),
+        (
+            math.isfinite(job.scale) and job.scale > 0,
+            f"--scale {job.scale} is not a size: use a positive number such as 1 or 0.4",
+        ),
+        (job.unit in UNITS, f"--unit {job.unit} is unknown: use one of {', '.join(UNITS)}"),
+        (job.method in METHODS, f"--method {job.method} is unknown: use optimize"),
+        (
+            job.method == "optimize",
+            f"--method {job.method} is not available in this version: use --method optimize",
+        ),
+        (
+            steps is None or 1 <= steps <= MOST_STEPS,
+            f"--steps {steps} is out of range: use 1 to {MOST_STEPS}",
+        ),
+        (length <= MOST_TEXT, f"--text has {length} characters: use at most {MOST_TEXT}"),
+        (
+            _is_device(job.device),
+            f"--device {job.device} is unknown: use auto, cpu, cuda or cuda:0",
+        ),
+    )
+    for holds, message in demands:
+        if not holds:
+            raise OptionError(message)
+
+
+def _is_device(name: str) -> bool:
+    kind, _, index = name.partition(":")
+    return name in {"auto", "cpu", "cuda"} or (kind == "cuda" and index.isdecimal())

@@ -1,0 +1,188 @@
+"""From a synthesis to the files of a result folder: metrics, ranking, GLBs, sheet, grasps.json."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from bghop.drawing.contact_sheet import Cell
+from bghop.drawing.export import scene_glb
+from bghop.drawing.scene import Scene
+from bghop.drawing.worker import SheetWorker
+from bghop.errors import DrawingError, ResultError
+from bghop.evaluation.measure import measure_grasp, solid_of_mesh
+from bghop.evaluation.metrics import GraspMetrics
+from bghop.evaluation.ranking import faults, rank
+from bghop.geometry.mesh import Mesh
+from bghop.hands.model import HandModel
+from bghop.jobs.files import write_whole
+from bghop.jobs.grasp_inputs import ObjectInput, identity_of, settings_of
+from bghop.jobs.grasp_options import GraspJob
+from bghop.jobs.grasps_file import Grasps, grasp_file_name, grasps_to_json
+from bghop.jobs.result_folder import SHEET_FILE, ResultFolder
+from bghop.synthesis.synthesize import Synthesis
+
+Progress = Callable[[str, int, int], None]
+
+
+class ResultWriter:
+    """Writes the results of any number of objects; owns the process that draws."""
+
+    def __init__(self, job: GraspJob) -> None:
+        """Starts nothing yet."""
+        self._job = job
+        self._worker: SheetWorker | None = None
+
+    def warm_up(self) -> None:
+        """Starts the drawing process, which then gets ready beside the synthesis."""
+        if self._worker is None:
+            self._worker = SheetWorker()
+
+    def close(self) -> None:
+        """Ends the drawing process."""
+        if self._worker is not None:
+            self._worker.close()
+            self._worker = None
+
+    def write(
+        self,
+        folder: ResultFolder,
+        item: ObjectInput,
+        mesh: Mesh,
+        hand_model: HandModel,
+        found: Synthesis,
+        seconds: float,
+        *,
+        progress: Progress,
+    ) -> tuple[tuple[GraspMetrics, ...], tuple[str, ...]]:
+        """Measures, ranks and writes; returns the metrics, best first, and warnings."""
+        grasps = _ranked(mesh, hand_model, found, seconds, progress)
+        scenes = _scenes(mesh, hand_model, grasps)
+        warnings = [warning.message for warning in mesh.warnings]
+        self.warm_up()
+        worker = self._worker
+        cells = [
+            Cell(scene=scene, heading=str(index + 1), caption=_caption(grasps.metrics[index]))
+            for index, scene in enumerate(scenes)
+        ]
+        if worker is not None:
+            worker.request(cells, title=item.name, subtitle=_subtitle(mesh, self._job, len(cells)))
+        for index, scene in enumerate(scenes):
+            progress("writing scenes", index, len(scenes))
+            write_whole(folder.path / grasp_file_name(index), scene_glb(scene))
+        progress("drawing", 0, 1)
+        sheet: str | None = None
+        try:
+            if worker is not None:
+                write_whole(folder.path / SHEET_FILE, worker.answer())
+                sheet = SHEET_FILE
+        except DrawingError as error:
+            self.close()  # a broken process is not asked again; the next object gets a new one
+            warnings.append(f"no {SHEET_FILE}: {error}")
+        header = _header(self._job, item, mesh, hand_model, warnings)
+        header["sheet"] = sheet
+        header["time_s"] = seconds
+        content = grasps_to_json(_with_header(grasps, header))
+        for entry, metrics in zip(content["grasps"], grasps.metrics, strict=True):
+            entry["faults"] = list(faults(metrics))
+        folder.finish(content)
+        progress("drawing", 1, 1)
+        return grasps.metrics, tuple(warnings)
+
+
+def _ranked(
+    mesh: Mesh, hand_model: HandModel, found: Synthesis, seconds: float, progress: Progress
+) -> Grasps:
+    """Metrics of all grasps on the mesh itself, and everything in their order."""
+    num = len(found.energy)
+    if num == 0 or not bool(torch.isfinite(found.hands.T_object_hand).all()):
+        msg = f"no grasp was found for {mesh.name}: try another --seed or a larger --num"
+        raise ResultError(msg)
+    target = solid_of_mesh(mesh)
+    measured = []
+    for index in range(num):
+        progress("measuring", index, num)
+        one = found.hands.rows(index)
+        measured.append(measure_grasp(target, hand_model, one, time_s=seconds / num))
+    order = rank(measured, found.energy.tolist())
+    rows = torch.tensor(order, device=found.energy.device)
+    hands = found.hands.rows(rows)
+    with torch.no_grad():
+        joints = hand_model.pose_hands(hands).joints_object
+    joints = torch.where(hands.present[..., None, None], joints, torch.nan)
+    return Grasps(
+        hands=hands,
+        joints_object=joints,
+        metrics=tuple(measured[k] for k in order),
+        scores={"energy": found.energy[rows], **{k: v[rows] for k, v in found.terms.items()}},
+        header={},
+    )
+
+
+def _scenes(mesh: Mesh, hand_model: HandModel, grasps: Grasps) -> list[Scene]:
+    with torch.no_grad():
+        posed = hand_model.pose_hands(grasps.hands).vertices_object.cpu().numpy()
+    faces = [each.cpu().numpy() for each in hand_model.closed_faces]
+    target = (mesh.vertices, mesh.faces)
+    present = grasps.hands.present.tolist()
+    return [
+        Scene(
+            object=target,
+            hands=(
+                (posed[index, 0], faces[0]) if present[index][0] else None,
+                (posed[index, 1], faces[1]) if present[index][1] else None,
+            ),
+        )
+        for index in range(len(present))
+    ]
+
+
+def _header(
+    job: GraspJob, item: ObjectInput, mesh: Mesh, hand_model: HandModel, warnings: list[str]
+) -> dict[str, Any]:
+    size = np.ptp(mesh.vertices, axis=0)
+    return {
+        "job": identity_of(job, item),
+        "method": job.method,
+        "seed": job.seed,
+        "text": job.text,
+        "options": settings_of(job, item),
+        "hand_model": {"name": hand_model.name, "shape_names": list(hand_model.shape_names)},
+        "object": {
+            "file": item.source,
+            "name": item.name,
+            "scale": job.scale,
+            "unit": job.unit,
+            "size_m": size.tolist(),
+            "num_vertices": len(mesh.vertices),
+            "num_faces": len(mesh.faces),
+        },
+        "warnings": warnings,
+    }
+
+
+def _with_header(grasps: Grasps, header: dict[str, Any]) -> Grasps:
+    return Grasps(
+        hands=grasps.hands,
+        joints_object=grasps.joints_object,
+        metrics=grasps.metrics,
+        scores=grasps.scores,
+        header=header,
+    )
+
+
+def _subtitle(mesh: Mesh, job: GraspJob, num: int) -> str:
+    size = " x ".join(f"{100 * edge:.1f}" for edge in np.ptp(mesh.vertices, axis=0))
+    return f"{size} cm  ·  {num} grasps  ·  seed {job.seed}"
+
+
+def _caption(metrics: GraspMetrics) -> str:
+    def both(pair: tuple[Any, Any], form: str) -> str:
+        return " | ".join("-" if value is None else format(value, form) for value in pair)
+
+    return (
+        f"depth {both(metrics.penetration_depth_mm, '.1f')} mm   "
+        f"volume {both(metrics.intersection_volume_cm3, '.2f')} cm3   "
+        f"fingers {both(metrics.fingers_in_contact, 'd')}"
+    )

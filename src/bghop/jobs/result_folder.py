@@ -1,0 +1,128 @@
+"""The folder of one object's results: whose it is, what is finished, what a kill left behind.
+
+While a job works on a folder it holds `job.json`; when all files are there `grasps.json` is written
+last and `job.json` goes. Both name the job's identity, a hash of its options and of the object's
+file, so that the same command continues and another one is refused.
+"""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from bghop.errors import ResultError
+from bghop.jobs.files import read_json, remove_leftovers, write_json, writing
+
+RESULT_FILE = "grasps.json"
+JOB_FILE = "job.json"
+SHEET_FILE = "grasps.png"
+_GLB = re.compile(r"^grasp_\d{3,}\.glb$")
+
+
+def job_identity(settings: dict[str, Any]) -> str:
+    """Hash of whatever decides the results."""
+    text = json.dumps(settings, sort_keys=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+class ResultFolder:
+    """One folder. Checking changes nothing; `begin` to `finish` encloses the work."""
+
+    def __init__(self, path: Path) -> None:
+        """The folder need not exist."""
+        self.path = path
+        self._created: list[Path] = []
+
+    def is_finished(self, identity: str, *, overwrite: bool = False) -> bool:
+        """Whether this job's results are complete here.
+
+        Raises:
+            ResultError: The folder is a file, or holds results of another job (unless overwrite).
+        """
+        with writing(self.path):
+            if self.path.exists() and not self.path.is_dir():
+                msg = f"{self.path} is a file: choose a folder with --out"
+                raise ResultError(msg)
+            names = {entry.name for entry in self.path.iterdir()} if self.path.is_dir() else set()
+        if overwrite:
+            return False
+        for name in (RESULT_FILE, JOB_FILE):
+            if name in names:
+                if self._identity_in(name) == identity:
+                    return name == RESULT_FILE
+                msg = (
+                    f"{self.path} holds results of another command or object: "
+                    "add --overwrite to replace them or choose another --out"
+                )
+                raise ResultError(msg)
+        if any(_is_result(name) for name in names):
+            msg = (
+                f"{self.path} holds grasp files of unknown origin: "
+                "add --overwrite to replace them or choose another --out"
+            )
+            raise ResultError(msg)
+        return False
+
+    def begin(self, identity: str) -> None:
+        """Makes the folder, removes what an earlier run left, and marks the job as under way."""
+        with writing(self.path):
+            missing = [path for path in (self.path, *self.path.parents) if not path.exists()]
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._created = missing
+        remove_leftovers(self.path)
+        self._remove_results()
+        write_json(self.path / JOB_FILE, {"format": "bghop-job", "job": identity})
+
+    def finish(self, content: dict[str, Any]) -> None:
+        """Writes `grasps.json`: from here on the results are complete."""
+        write_json(self.path / RESULT_FILE, content)
+        with writing(self.path):
+            (self.path / JOB_FILE).unlink(missing_ok=True)
+
+    def abandon(self) -> None:
+        """Takes back what an interrupted job wrote; folders that `begin` made go if empty."""
+        try:
+            remove_leftovers(self.path)
+            self._remove_results()
+            for path in self._created:
+                path.rmdir()
+        except (OSError, ResultError):
+            return  # the disk that made the job fail may refuse this too; the next run cleans up
+
+    def _remove_results(self) -> None:
+        with writing(self.path):
+            # The file that says "complete" goes first: a kill in between leaves no false claim.
+            (self.path / RESULT_FILE).unlink(missing_ok=True)
+            for entry in self.path.iterdir():
+                if _is_result(entry.name):
+                    entry.unlink(missing_ok=True)
+            (self.path / JOB_FILE).unlink(missing_ok=True)
+
+    def _identity_in(self, name: str) -> str | None:
+        try:
+            content = read_json(self.path / name)
+        except ResultError:
+            return None
+        return content.get("job") if isinstance(content, dict) else None
+
+
+def folders_of(names: list[str], out: Path) -> list[ResultFolder]:
+    """One object: the folder itself. Several: a subfolder each, equal names numbered in order."""
+    if len(names) == 1:
+        return [ResultFolder(out)]
+    taken: set[str] = set()
+    folders = []
+    for name in names:
+        unique, count = name, 1
+        # Compared without case: some file systems do not tell `Mug` from `mug`.
+        while unique.casefold() in taken:
+            count += 1
+            unique = f"{name}_{count}"
+        taken.add(unique.casefold())
+        folders.append(ResultFolder(out / unique))
+    return folders
+
+
+def _is_result(name: str) -> bool:
+    return name == SHEET_FILE or bool(_GLB.match(name))
