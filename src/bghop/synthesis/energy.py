@@ -28,6 +28,7 @@ class Weights:
     pad_facing: float = 0.4
     palm_contact: float = 0.5
     penetration: float = 1.0
+    bone_penetration: float = 4.0
     hand_collision: float = 4.0
     self_collision: float = 4.0
     force_closure: float = 3.0
@@ -72,6 +73,15 @@ def penetration(state: HandState) -> Float[Tensor, "n"]:
     """Skin inside the object: mean depth (in 0.05 mm) and squared depth of the sampled points."""
     depth = (-state.skin_distance).clamp_min(0)
     return (depth / 0.00005 + (depth / 0.0012).square()).mean(-1).sum(-1)
+
+
+def bone_penetration(state: HandState, spheres: HandSpheres) -> Float[Tensor, "n"]:
+    """Overlap (cm) of the balls along the bones with the object, less 15 % for soft skin.
+
+    Skin on both sides of a thin wall has no depth in it; the bone between them has.
+    """
+    overlap = (0.85 * spheres.radius - state.sphere_distance).clamp_min(0)
+    return overlap.sum((-1, -2)) / 0.01
 
 
 def hand_collision(state: HandState, spheres: HandSpheres) -> Float[Tensor, "n"]:

@@ -94,6 +94,7 @@ def evaluate_terms(
         "pad_facing": energy.pad_facing(state),
         "palm_contact": energy.palm_contact(state),
         "penetration": energy.penetration(state),
+        "bone_penetration": energy.bone_penetration(state, probe.spheres),
         "hand_collision": energy.hand_collision(state, probe.spheres),
         "self_collision": energy.self_collision(state, probe.spheres),
         "force_closure": closure,

@@ -1,9 +1,9 @@
 """Hand postures that a grasp starts from, and where each of them wants to touch.
 
 A preshape is a posture (fractions of each joint's bend range) plus an approach: the point of the
-hand that is brought to the object, the direction in which the hand moves, and, for clamps, the direction
-in which thumb and fingers oppose each other. Everything is measured on the posed hand, so both hand
-models and both sides get it from the same words.
+hand that is brought to the object, the direction in which the hand moves, and, for clamps, the
+direction in which thumb and fingers oppose each other. Everything is measured on the posed hand, so
+both hand models and both sides get it from the same words.
 """
 
 from dataclasses import dataclass

@@ -46,6 +46,7 @@ class HandState:
     palm_object_normals: Float[Tensor, "n hand=2 palm 3"]
     skin_distance: Float[Tensor, "n hand=2 vert"]
     sphere_centres: Float[Tensor, "n hand=2 sphere 3"]
+    sphere_distance: Float[Tensor, "n hand=2 sphere"]
     forearm_distance: Float[Tensor, "n hand=2 point"]
 
 
@@ -85,6 +86,7 @@ def observe(
 
     pad_normals = normals[..., :num_pads, :].unflatten(-2, (5, PAD_POINTS))
     palm_normals = normals[..., num_pads:, :]
+    centres = probe.spheres.centres_object(bones)
     return HandState(
         angles=angles,
         pad_points=points[..., :num_pads, :].unflatten(-2, (5, PAD_POINTS)),
@@ -96,7 +98,8 @@ def observe(
         palm_facing=(palm_skin * palm_normals).sum(-1),
         palm_object_normals=palm_normals,
         skin_distance=torch.cat([distance, rest], dim=-1),
-        sphere_centres=probe.spheres.centres_object(bones),
+        sphere_centres=centres,
+        sphere_distance=sdf.distance(centres),
         forearm_distance=sdf.distance(forearm_points(probe.model, hands.T_object_hand)),
     )
 

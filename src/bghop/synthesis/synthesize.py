@@ -51,17 +51,20 @@ class Synthesis:
     terms: dict[str, Float[Tensor, "n"]]
 
 
-def object_load(mesh: Mesh, *, friction: float, device: torch.device) -> Load:
+def object_load(sdf: SdfGrid, *, friction: float) -> Load:
     """Mass from volume, centre of mass of the solid, and gravity from six sides.
 
-    A mesh with holes has no exact volume; its convex hull bounds what is plausible.
+    Both are counted on the grid, where holes in the mesh do no harm; a cell that the surface cuts
+    counts in part, so thin walls count too.
     """
-    centre, volume = mesh.centre_of_mass_and_volume()
-    mass = float(np.clip(DENSITY * volume, *MASS_RANGE))
-    centre_tensor = torch.as_tensor(centre, dtype=torch.float32, device=device)
-    radius = float(np.linalg.norm(mesh.vertices - centre, axis=1).max())
-    loads = gravity_loads(mass, dtype=torch.float32, device=device)
-    return Load(loads=loads, centre=centre_tensor, length=radius, friction=friction)
+    solid = (0.5 - sdf.values / sdf.spacing).clamp(0, 1)
+    volume = float(solid.sum()) * sdf.spacing**3
+    points = sdf.points()
+    centre = (solid[..., None] * points).sum((0, 1, 2)) / solid.sum().clamp_min(1e-9)
+    radius = float((points - centre).norm(dim=-1)[solid > 0].max())
+    mass = min(max(DENSITY * volume, MASS_RANGE[0]), MASS_RANGE[1])
+    loads = gravity_loads(mass, dtype=centre.dtype, device=centre.device)
+    return Load(loads=loads, centre=centre, length=radius, friction=friction)
 
 
 def synthesize(
@@ -93,7 +96,7 @@ def synthesize(
     if sdf is None:
         sdf = sdf_from_mesh(mesh, resolution=options.sdf_resolution)
     sdf = sdf.to(device)
-    load = object_load(mesh, friction=options.friction, device=device)
+    load = object_load(sdf, friction=options.friction)
     generator = torch.Generator().manual_seed(seed)
     samples = sample_surface(mesh, sdf, 3000, np.random.default_rng(seed))
     with torch.no_grad():
