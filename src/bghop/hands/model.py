@@ -33,6 +33,15 @@ class HandParameters:
     shape: Float[Tensor, "*batch hand=2 shape"]
     """Shape parameters; names in `HandModel.shape_names`."""
 
+    def rows(self, index: int | slice | Tensor) -> "HandParameters":
+        """Entries along the first batch axis, by index, slice, mask or index tensor."""
+        return HandParameters(
+            present=self.present[index],
+            T_object_hand=self.T_object_hand[index],
+            pose=self.pose[index],
+            shape=self.shape[index],
+        )
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PosedHands:
