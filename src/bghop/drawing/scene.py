@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-Triangles = tuple[Float[np.ndarray, "vert 3"], Int[np.ndarray, "face 3"]]
+Triangles = tuple[Float[np.ndarray, "_ 3"], Int[np.ndarray, "_ 3"]]
 """Vertices in metres in the object frame, and the indices of each face's corners."""
 
 OBJECT_COLOR = (0.71, 0.75, 0.79)

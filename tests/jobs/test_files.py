@@ -1,0 +1,71 @@
+import errno
+import os
+
+import pytest
+
+from bghop.errors import ResultError
+from bghop.jobs.files import read_json, remove_leftovers, write_json, write_whole
+
+
+def test_a_file_is_written_whole_and_nothing_else_is_left(tmp_path):
+    write_whole(tmp_path / "a.bin", b"one")
+    write_whole(tmp_path / "a.bin", b"two")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.bin"]
+    assert (tmp_path / "a.bin").read_bytes() == b"two"
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt])
+def test_a_failure_at_any_step_keeps_the_old_file(tmp_path, monkeypatch, step, error):
+    write_whole(tmp_path / "a.bin", b"old")
+
+    def fail(*_args):
+        raise error
+
+    monkeypatch.setattr(os, step, fail)
+    if step == "replace":
+        monkeypatch.setattr("pathlib.Path.replace", fail)
+    with pytest.raises((ResultError, KeyboardInterrupt)) as caught:
+        write_whole(tmp_path / "a.bin", b"new")
+    if caught.type is ResultError:
+        assert "free some space" in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.bin"]
+    assert (tmp_path / "a.bin").read_bytes() == b"old"
+
+
+def test_leftovers_of_a_killed_run_go_and_other_files_stay(tmp_path):
+    (tmp_path / ".grasps.png.0123abcd.part").write_bytes(b"half")
+    for name in ("grasps.png", ".hidden", "notes.part", ".grasps.png.zzzzzzzz.part"):
+        (tmp_path / name).write_text("mine")
+    remove_leftovers(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "grasps.png", ".hidden", "notes.part", ".grasps.png.zzzzzzzz.part",
+    }  # fmt: skip
+
+
+def test_json_comes_back_and_refuses_what_is_not_json(tmp_path):
+    value = {"a": [1, 2.5, None], "ü": "µ"}
+    write_json(tmp_path / "a.json", value)
+    assert read_json(tmp_path / "a.json") == value
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(tmp_path / "a.json", float("nan"))
+    assert read_json(tmp_path / "a.json") == value
+
+
+@pytest.mark.parametrize(
+    ("content", "remedy"),
+    [(None, "give a folder"), (b"{", "run the command again"), (b"\xff\xfe{}", "run the command")],
+)
+def test_unreadable_json_is_one_line_with_the_remedy(tmp_path, content, remedy):
+    path = tmp_path / "a.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ResultError, match=remedy) as caught:
+        read_json(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_huge_nesting_is_an_error_not_a_crash(tmp_path):
+    (tmp_path / "a.json").write_text("[" * 100_000)
+    with pytest.raises(ResultError, match="not a JSON file"):
+        read_json(tmp_path / "a.json")
