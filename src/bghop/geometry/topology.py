@@ -134,18 +134,33 @@ def orient_outward(
         same = (faces == before).all(axis=1)
         vote = np.bincount(patch, weights=np.where(same, weight, -weight))
         faces = np.where((vote < 0)[patch][:, None], faces[:, [0, 2, 1]], faces)
-    if signed_volume(vertices, faces) < 0:
+    if _looks_inward(vertices, faces):
         faces = faces[:, [0, 2, 1]]
     num, piece = face_components(faces)
     if num > 1:
         volumes = piece_volumes(vertices, faces, piece)
         for number in np.flatnonzero(volumes < 0)[:_MAX_NESTING_TESTS]:
             mine = piece == number
+            if count_edges(faces[mine]).unbalanced:
+                continue
             spot = vertices[faces[mine][0, :1]]
-            around = igl.fast_winding_number(vertices, np.ascontiguousarray(faces[~mine]), spot)
-            if around[0] < 0.5:
+            rest = np.ascontiguousarray(faces[~mine])
+            around = igl.fast_winding_number(vertices, rest, spot)
+            if np.atleast_1d(around)[0] < 0.5:
                 faces = np.where(mine[:, None], faces[:, [0, 2, 1]], faces)
     return np.ascontiguousarray(faces), int((~_same_sense(faces, before)).sum())
+
+
+def _looks_inward(
+    vertices: Float64[np.ndarray, "vert 3"], faces: Int64[np.ndarray, "face 3"]
+) -> bool:
+    """Negative volume; of an open surface only if it is a fair part of the bounding box."""
+    volume = signed_volume(vertices, faces)
+    if volume >= 0 or count_edges(faces).unbalanced == 0:
+        return volume < 0
+    extents = np.ptp(vertices[faces].reshape(-1, 3), axis=0)
+    box = max(float(np.prod(extents)), 1e-4 * float(extents.max()) ** 3)
+    return volume < -0.01 * box
 
 
 def _same_sense(
