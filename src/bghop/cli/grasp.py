@@ -33,7 +33,7 @@ class Grasp:
     """Seed of all random choices."""
     scale: Annotated[float, tyro.conf.arg(metavar="X")] = 1.0
     """Factor on the mesh's size, after --unit."""
-    unit: Literal["m", "cm", "mm", "in"] = "m"
+    unit: Literal["m", "dm", "cm", "mm", "in", "inch", "ft"] = "m"
     """Unit of the mesh file."""
     method: Literal["optimize", "prior", "sds"] = "optimize"
     """How hands are found. prior and sds need a learned prior, which this version does not have."""

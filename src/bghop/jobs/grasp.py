@@ -12,7 +12,8 @@ from typing import Protocol
 
 from bghop.errors import BghopError
 from bghop.evaluation.metrics import GraspMetrics
-from bghop.geometry.mesh import Mesh, load_mesh
+from bghop.geometry.loading import load_mesh
+from bghop.geometry.mesh import Mesh
 from bghop.hands.model import HandModel
 from bghop.jobs.grasp_inputs import ObjectInput, find_object, identity_of, load_hands
 from bghop.jobs.grasp_options import GraspJob, check_options

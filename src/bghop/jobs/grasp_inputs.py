@@ -34,7 +34,8 @@ def find_object(source: str) -> ObjectInput:
     """
     path = Path(source)
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
         msg = f"{source} does not exist: check the path of the mesh file"
     except IsADirectoryError:
@@ -43,7 +44,6 @@ def find_object(source: str) -> ObjectInput:
         words = reason(error) if isinstance(error, OSError) else str(error)
         msg = f"cannot read {source} ({words}): check the path and its permissions"
     else:
-        sha256 = hashlib.sha256(content).hexdigest()
         return ObjectInput(source=source, name=path.stem or path.name, sha256=sha256)
     raise MeshError(msg)
 
@@ -96,7 +96,7 @@ def load_hands(job: GraspJob) -> HandModel:
     if job.mano is None:
         from bghop.hands.open_hand import load_open_hand
 
-        return load_open_hand().to(device)
+        return load_open_hand(device=device)
     from bghop.hands.mano import load_mano
 
     return load_mano(job.mano).to(device)

@@ -7,8 +7,8 @@ from pathlib import Path
 from bghop.errors import OptionError
 
 METHODS = ("optimize", "prior", "sds")
-UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254}
-"""Metres per unit of the mesh file."""
+UNITS = ("m", "dm", "cm", "mm", "in", "inch", "ft")
+"""Those of bghop.geometry.loading that an object's file may have."""
 MOST_GRASPS = 1000
 MOST_TEXT = 1000
 MOST_STEPS = 100_000

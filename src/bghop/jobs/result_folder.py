@@ -5,8 +5,10 @@ last and `job.json` goes. Both name the job's identity, a hash of its options an
 file, so that the same command continues and another one is refused.
 """
 
+import errno
 import hashlib
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -41,15 +43,18 @@ class ResultFolder:
             ResultError: The folder is a file, or holds results of another job (unless overwrite).
         """
         with writing(self.path):
-            if self.path.exists() and not self.path.is_dir():
-                msg = f"{self.path} is a file: choose a folder with --out"
+            there = next(path for path in (self.path, *self.path.parents) if path.exists())
+            if not there.is_dir():
+                msg = f"{there} is a file: choose a folder with --out"
                 raise ResultError(msg)
+            if not os.access(there, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, "Permission denied")
             names = {entry.name for entry in self.path.iterdir()} if self.path.is_dir() else set()
         if overwrite:
             return False
         for name in (RESULT_FILE, JOB_FILE):
             if name in names:
-                if self._identity_in(name) == identity:
+                if self._belongs_to(identity, name):
                     return name == RESULT_FILE
                 msg = (
                     f"{self.path} holds results of another command or object: "
@@ -99,12 +104,12 @@ class ResultFolder:
                     entry.unlink(missing_ok=True)
             (self.path / JOB_FILE).unlink(missing_ok=True)
 
-    def _identity_in(self, name: str) -> str | None:
+    def _belongs_to(self, identity: str, name: str) -> bool:
         try:
             content = read_json(self.path / name)
         except ResultError:
-            return None
-        return content.get("job") if isinstance(content, dict) else None
+            return False
+        return isinstance(content, dict) and content.get("job") == identity
 
 
 def folders_of(names: list[str], out: Path) -> list[ResultFolder]:
