@@ -1,7 +1,7 @@
 """Objects of rigid parts with one joint: distances at any joint value from one grid per part."""
 
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -48,10 +48,10 @@ class ArticulatedSdf:
     grids: tuple[SdfGrid, ...]
     joint: Joint
 
-    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Self:
+    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> "ArticulatedSdf":
         """The same grids on another device or in another precision."""
         grids = tuple(grid.to(device, dtype) for grid in self.grids)
-        return type(self)(grids=grids, joint=self.joint)
+        return ArticulatedSdf(grids=grids, joint=self.joint)
 
     def distance(
         self, points: Float[Tensor, "*batch n 3"], value: Float[Tensor, "*#batch"]

@@ -242,7 +242,7 @@ def _joined(parts: list[tuple[np.ndarray, Any]], name: str) -> tuple[np.ndarray,
     if not faces:
         raise MeshError(
             f"{name} has no faces (a point cloud, curves or an empty scene): "
-            "reconstruct or export a surface mesh"
+            "reconstruct or export a surface mesh, or download it again if it should have them"
         )
     return np.concatenate(vertices), np.concatenate(faces)
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Self
 
 import igl
 import numpy as np
@@ -63,11 +62,11 @@ class Mesh:
         """Whether the faces close up: every edge is run through equally often in both senses."""
         return len(self.faces) > 0 and count_edges(self.faces).unbalanced == 0
 
-    def scaled(self, factor: float) -> Self:
+    def scaled(self, factor: float) -> "Mesh":
         """About the origin, `p_new = factor * p`; the factor is positive."""
         return replace(self, vertices=self.vertices * float(factor))
 
-    def transformed(self, T_new_object: Float[np.ndarray, "4 4"]) -> Self:
+    def transformed(self, T_new_object: Float[np.ndarray, "4 4"]) -> "Mesh":
         """`p_new = T_new_object @ p_object` for a rigid transform."""
         T = np.asarray(T_new_object, dtype=np.float64)
         return replace(self, vertices=self.vertices @ T[:3, :3].T + T[:3, 3])

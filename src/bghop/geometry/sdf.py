@@ -3,7 +3,6 @@
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
 
 import numpy as np
 import torch
@@ -46,9 +45,9 @@ class SdfGrid:
         """Positions of all samples in the object frame, metres."""
         return lattice(self.origin, self.spacing, self.shape)
 
-    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Self:
+    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> "SdfGrid":
         """The same grid on another device or in another precision."""
-        return type(self)(
+        return SdfGrid(
             values=self.values.to(device=device, dtype=dtype),
             origin=self.origin.to(device=device, dtype=dtype),
             spacing=self.spacing,

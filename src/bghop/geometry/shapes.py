@@ -126,10 +126,10 @@ def casserole(
     *,
     radius: float = 0.105,
     height: float = 0.11,
-    wall: float = 0.005,
-    handle_width: float = 0.10,
-    handle_reach: float = 0.038,
-    handle_radius: float = 0.007,
+    wall: float = 0.006,
+    handle_width: float = 0.09,
+    handle_reach: float = 0.039,
+    handle_radius: float = 0.006,
     name: str = "casserole",
 ) -> Mesh:
     """A two-handled pot, about 30 cm wide with its handles along x, standing on z = 0; metres.
@@ -146,8 +146,10 @@ def casserole(
     body = lathe(_cup_profile(radius, height, wall), segments=128)
     half = handle_width / 2
     corner = min(0.018, 0.8 * half)
-    # The legs start inside the wall so that bar and wall overlap everywhere.
-    start = math.sqrt((radius - wall / 2) ** 2 - half**2)
+    # The flat end of a leg lies inside the wall: between where its inner edge would come out on
+    # the inside and where its outer edge would come out on the outside.
+    deepest = (radius - wall) ** 2 - (half - handle_radius) ** 2
+    start = math.sqrt((deepest + radius**2 - (half + handle_radius) ** 2) / 2)
     reach = radius + handle_reach
     arc = np.linspace(0, np.pi / 2, 12)
     line = np.concatenate(
@@ -200,7 +202,7 @@ def _woven(
     """Triangles between neighbouring rings; a ring shrunk to a point becomes one vertex."""
     num, segments = rings.shape[:2]
     number = np.arange(num * segments).reshape(num, segments)
-    points = np.ptp(rings, axis=1).max(axis=1) == 0
+    points = np.ptp(rings, axis=1).max(axis=1) < 1e-12
     number[points] = number[points, :1]
     here, right = number, np.roll(number, -1, axis=1)
     a, b, c, d = here[below], right[below], right[above], here[above]
