@@ -31,7 +31,7 @@ class FlatRenderer(Renderer):
     def __init__(self):
         pass
 
-    def picture(self, scene, view):
+    def picture(self, *_):
         return np.full((32, 32, 3), 200, dtype=np.uint8)
 
 
@@ -82,5 +82,7 @@ def test_a_broken_driver_is_an_error_with_the_remedy_and_not_a_crash():
 
 
 def test_drawing_needs_no_torch():
-    code = "import sys, bghop.drawing.worker, bghop.drawing.export; sys.exit('torch' in sys.modules)"
+    code = (
+        "import sys, bghop.drawing.worker, bghop.drawing.export; sys.exit('torch' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

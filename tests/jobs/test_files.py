@@ -14,8 +14,11 @@ def test_a_file_is_written_whole_and_nothing_else_is_left(tmp_path):
     assert (tmp_path / "a.bin").read_bytes() == b"two"
 
 
+FULL = OSError(errno.ENOSPC, "No space left on device")
+
+
 @pytest.mark.parametrize("step", ["fsync", "replace"])
-@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt])
+@pytest.mark.parametrize("error", [FULL, KeyboardInterrupt])
 def test_a_failure_at_any_step_keeps_the_old_file(tmp_path, monkeypatch, step, error):
     write_whole(tmp_path / "a.bin", b"old")
 

@@ -15,7 +15,7 @@ from bghop.drawing.views import FIELD_OF_VIEW, View
 BACKGROUND = (1.0, 1.0, 1.0)
 _SUPERSAMPLING = 1.7  # averaging pixels is the antialiasing that every driver supports
 _MOST_FACES = 150_000
-_SHARP_EDGE_DEG = 40.0
+_WRIST_EDGE_DEG = 65.0  # the rim of the sealed wrist is an edge, creases of the skin are not
 
 
 class Renderer:
@@ -66,7 +66,7 @@ class Renderer:
         if self._object is None or self._object[0] is not scene.object[0]:
             self._object = scene.object
             surface = _drawable(self._poly(scene.object))
-            self._add("object", surface, OBJECT_COLOR, sharp=True)
+            self._add("object", surface, OBJECT_COLOR, sharp=False)
             # Ambient occlusion over hand-sized hollows, whatever the size of the scene.
             self._plotter.enable_ssao(radius=0.025, bias=0.002, kernel_size=20, blur=True)
         for side, (hand, color) in enumerate(zip(scene.hands, HAND_COLORS, strict=True)):
@@ -74,12 +74,12 @@ class Renderer:
             if hand is None:
                 self._plotter.remove_actor(name, render=False)
             else:
-                self._add(name, self._poly(hand), color, sharp=False)
+                self._add(name, self._poly(hand), color, sharp=True)
 
     def _add(self, name: str, surface: Any, color: tuple[float, ...], *, sharp: bool) -> None:
         self._plotter.add_mesh(
             surface, name=name, color=color, smooth_shading=True, split_sharp_edges=sharp,
-            feature_angle=_SHARP_EDGE_DEG, ambient=0.27, diffuse=0.86, specular=0.10,
+            feature_angle=_WRIST_EDGE_DEG, ambient=0.27, diffuse=0.86, specular=0.10,
             specular_power=18, reset_camera=False, render=False, show_scalar_bar=False,
         )  # fmt: skip
 

@@ -18,6 +18,7 @@ class Scene:
     """One object and up to two hands in the object's frame, metres."""
 
     object: Triangles
+    """Through `bghop.drawing.shading.split_sharp_edges`, or its edges will look round."""
     hands: tuple[Triangles | None, Triangles | None]
     """Left and right; None for a hand that is absent."""
 

@@ -91,8 +91,8 @@ def measure_grasp(
 def overlap_cm3(first: Solid, second: Solid) -> float:
     """Volume inside both; `first` is asked more often, so let it be the one with fewer faces."""
     return shared_volume_cm3(
-        first.query.signed_distances,
-        second.query.signed_distances,
+        first.query,
+        second.query,
         np.maximum(first.lower, second.lower),
         np.minimum(first.upper, second.upper),
     )

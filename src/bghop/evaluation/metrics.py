@@ -6,9 +6,8 @@ The definitions are those of docs/results.md; where the literature differs (voxe
 voxels, sums over hands), numbers of other tools must not be compared with these.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -20,8 +19,19 @@ FINGER_DISTANCE = 0.003
 VOXEL = 0.001
 """Edge of the voxels that volumes are counted in (as in HALO)."""
 
-SignedDistance = Callable[[np.ndarray], np.ndarray]
-"""Points `(n, 3)` to signed distances `(n,)`, metres, negative inside."""
+
+@runtime_checkable
+class Region(Protocol):
+    """A solid that can be asked about points; `bghop.geometry.mesh.MeshQuery` is one."""
+
+    def signed_distances(self, points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n"]:
+        """Metres, negative inside."""
+        ...
+
+    def contains(self, points: Float[np.ndarray, "n 3"]) -> np.ndarray:
+        """Whether each point is inside; cheaper."""
+        ...
+
 
 _COARSEST = 8  # voxels along the edge of the first cells; a power of two
 
@@ -54,8 +64,8 @@ def limit_violation_deg(
 
 
 def shared_volume_cm3(
-    first: SignedDistance,
-    second: SignedDistance,
+    first: Region,
+    second: Region,
     lower: Float[np.ndarray, "3"],
     upper: Float[np.ndarray, "3"],
 ) -> float:
@@ -68,8 +78,8 @@ def shared_volume_cm3(
     the count can be off by part of a cell.)
 
     Args:
-        first: Signed distance of one solid; asked more often, so give the cheaper one.
-        second: Signed distance of the other.
+        first: One solid; asked more often, so give the cheaper one.
+        second: The other.
         lower: Smallest corner of a box that holds the overlap, metres.
         upper: Its largest corner.
     """
@@ -82,25 +92,45 @@ def shared_volume_cm3(
     )
     axes = [np.arange(a, b) for a, b in zip(start, stop, strict=True)]
     cells = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3) * edge
+    # What is known of the distance at each cell's centre: nothing yet.
+    values = [np.zeros(len(cells)) for _ in range(2)]
+    shift = np.inf
     count = 0
     while True:
-        centres = (cells + edge / 2) * VOXEL
         # No voxel centre of a cell is farther from the cell's centre than this.
         reach = (edge - 1) / 2 * np.sqrt(3.0) * VOXEL
-        deepest = np.full(len(cells), -np.inf)
-        for distance in (first, second):
-            if len(cells):
-                values = distance(centres)
-                keep = values < reach if edge > 1 else values < 0
-                cells, centres = cells[keep], centres[keep]
-                deepest = np.maximum(deepest[keep], values[keep])
-        whole = deepest < -reach if edge > 1 else deepest < 0
+        for which, region in enumerate((first, second)):
+            values[which] = _updated(values[which], shift, reach, cells, edge, region)
+            keep = values[which] < reach if edge > 1 else values[which] < 0
+            cells, values = cells[keep], [known[keep] for known in values]
+        whole = np.maximum(*values) < -reach if edge > 1 else np.ones(len(cells), dtype=bool)
         count += int(whole.sum()) * edge**3
         if edge == 1:
             return count * VOXEL**3 * 1e6
         edge //= 2
         corners = np.stack(np.meshgrid(*[[0, edge]] * 3, indexing="ij"), -1).reshape(-1, 3)
         cells = (cells[~whole][:, None] + corners).reshape(-1, 3)
+        values = [np.repeat(known[~whole], 8) for known in values]
+        shift = edge / 2 * np.sqrt(3.0) * VOXEL
+
+
+def _updated(
+    known: Float[np.ndarray, "cell"],
+    shift: float,
+    reach: float,
+    cells: Int[np.ndarray, "cell 3"],
+    edge: int,
+    region: Region,
+) -> Float[np.ndarray, "cell"]:
+    """Distances at cell centres, asked for only where those `shift` away leave the side open."""
+    open_cells = np.abs(known) - shift <= reach
+    values = np.sign(known) * (np.abs(known) - np.where(open_cells, 0.0, shift))
+    centres = (cells[open_cells] + edge / 2) * VOXEL
+    if edge > 1:
+        values[open_cells] = region.signed_distances(centres)
+    else:  # of a single voxel only the side matters
+        values[open_cells] = np.where(region.contains(centres), -VOXEL, VOXEL)
+    return values
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from bghop.errors import BghopError
 from bghop.evaluation.metrics import GraspMetrics
@@ -23,6 +23,7 @@ from bghop.jobs.result_folder import ResultFolder, folders_of
 from bghop.synthesis.synthesize import Synthesis
 
 
+@runtime_checkable
 class Synthesizer(Protocol):
     """The part of `synthesize` that a job needs; tests inject a fast one."""
 

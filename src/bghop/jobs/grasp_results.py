@@ -9,6 +9,7 @@ import torch
 from bghop.drawing.contact_sheet import Cell
 from bghop.drawing.export import scene_glb
 from bghop.drawing.scene import Scene
+from bghop.drawing.shading import split_sharp_edges
 from bghop.drawing.worker import SheetWorker
 from bghop.errors import DrawingError, ResultError
 from bghop.evaluation.measure import measure_grasp, solid_of_mesh
@@ -124,7 +125,7 @@ def _scenes(mesh: Mesh, hand_model: HandModel, grasps: Grasps) -> list[Scene]:
     with torch.no_grad():
         posed = hand_model.pose_hands(grasps.hands).vertices_object.cpu().numpy()
     faces = [each.cpu().numpy() for each in hand_model.closed_faces]
-    target = (mesh.vertices, mesh.faces)
+    target = split_sharp_edges(mesh.vertices, mesh.faces)
     present = grasps.hands.present.tolist()
     return [
         Scene(
