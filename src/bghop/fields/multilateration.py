@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from bghop.errors import OptionError
 from bghop.fields.grid_spec import GridSpec
 
 _GAUSS_NEWTON_STEPS = 6
@@ -103,34 +104,50 @@ def recover_joints(
 
     Returns:
         Joints in `spec.frame`, metres, float64 rounded to the field's type.
+
+    Raises:
+        OptionError: If the field's size is not the grid's.
     """
-    evidence = evidence or Evidence()
+    check_field(field, spec)
     *batch, channel, x, y, z = field.shape
     with torch.no_grad():
-        flat = torch.nan_to_num(field.detach().reshape(-1, x, y, z), nan=spec.truncation)
-        per_window = (2 * _window_radius(spec) + 1) ** 3
-        chunks = flat.split(max(20, _CHUNK_CELLS // per_window))
-        parts = [_recover_chunk(chunk, spec, evidence) for chunk in chunks]
-    out = [torch.cat(column) for column in zip(*parts, strict=True)]
-    joints, covariance, seen, noise, cells, ratio = (
-        value.reshape(*batch, channel, *value.shape[1:]) for value in out
-    )
-    dtype = field.dtype
+        flat = field.detach().reshape(-1, x, y, z)
+        chunks = flat.split(max(20, _CHUNK_CELLS // window_cells(spec)))
+        parts = [measure_channels(chunk, spec, evidence or Evidence()) for chunk in chunks]
+
+    def joined(name: str) -> Tensor:
+        value = torch.cat([getattr(part, name) for part in parts])
+        value = value.to(field.dtype) if value.is_floating_point() else value
+        return value.reshape(*batch, channel, *value.shape[1:])
+
     return MeasuredJoints(
-        joints_frame=joints.to(dtype),
-        covariance=covariance.to(dtype),
-        seen=seen,
-        noise=noise.to(dtype),
-        cells=cells,
-        ratio=ratio.to(dtype),
+        joints_frame=joined("joints_frame"),
+        covariance=joined("covariance"),
+        seen=joined("seen"),
+        noise=joined("noise"),
+        cells=joined("cells"),
+        ratio=joined("ratio"),
     )
 
 
-def _recover_chunk(
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ChannelFits:
+    """`MeasuredJoints` of a list of channels in float64, with the windows that they came from."""
+
+    window: Window
+    joints_frame: Float[Tensor, "channel 3"]
+    covariance: Float[Tensor, "channel 3 3"]
+    seen: Bool[Tensor, "channel"]
+    noise: Float[Tensor, "channel"]
+    cells: Int[Tensor, "channel"]
+    ratio: Float[Tensor, "channel"]
+
+
+def measure_channels(
     field: Float[Tensor, "channel x y z"], spec: GridSpec, evidence: Evidence
-) -> tuple[Tensor, ...]:
-    """Joints, covariances, seen, noise, cells, ratio of a few thousand channels."""
-    window = open_window(field, spec)
+) -> ChannelFits:
+    """Joints of some thousand channels at once; see `recover_joints`."""
+    window = open_window(torch.nan_to_num(field, nan=spec.truncation), spec)
     position = _search_lattice(window)
     for _ in range(_GAUSS_NEWTON_STEPS):
         moments = moments_about(window, position)
@@ -139,10 +156,8 @@ def _recover_chunk(
         position = position + step * (0.5 / length.clamp_min(0.5))
     moments = moments_about(window, position)
 
-    spacing = spec.spacing / spec.unit
     variance = _noise_variance(window, moments)
-    floor = (_EXACT * window.reach_squared) ** 2
-    covariance = inverse_3x3(moments.A) * variance.clamp_min(floor)[:, None, None]
+    covariance = inverse_3x3(moments.A) * variance[:, None, None]
     ratio = _signal_to_noise(window, moments, variance)
     worst = torch.linalg.eigvalsh(covariance)[:, -1].clamp_min(0).sqrt() * spec.spacing
     seen = (
@@ -152,16 +167,36 @@ def _recover_chunk(
         & position.isfinite().all(-1)
     )
     axis = spec.axis(dtype=position.dtype, device=position.device)
-    joints_frame = spec.from_grid(axis[window.start] + spacing * position)
+    spacing_grid = spec.spacing / spec.unit
+    joints_frame = spec.from_grid(axis[window.start] + spacing_grid * position)
     centre = joints_frame.new_tensor(spec.centre)
-    return (
-        torch.where(seen[:, None], joints_frame, centre),
-        torch.where(seen[:, None, None], covariance * spec.spacing**2, 0.0),
-        seen,
-        variance.sqrt() * spacing**2,
-        moments.cells.long(),
-        ratio,
+    return ChannelFits(
+        window=window,
+        joints_frame=torch.where(seen[:, None], joints_frame, centre),
+        covariance=torch.where(seen[:, None, None], covariance * spec.spacing**2, 0.0),
+        seen=seen,
+        noise=variance.sqrt() * spacing_grid**2,
+        cells=moments.cells.long(),
+        ratio=ratio,
     )
+
+
+def check_field(field: Float[Tensor, "*batch channel=20 x y z"], spec: GridSpec) -> None:
+    """Refuse a field that another grid built.
+
+    Raises:
+        OptionError: Saying both sizes.
+    """
+    if tuple(field.shape[-3:]) != (spec.resolution,) * 3:
+        raise OptionError(
+            f"A field of {tuple(field.shape[-3:])} cells does not fit a grid of "
+            f"{spec.resolution}^3: pass the GridSpec that the field was built on."
+        )
+
+
+def window_cells(spec: GridSpec) -> int:
+    """Cells of one window: work and memory per channel grow with it."""
+    return (2 * _window_radius(spec) + 1) ** 3
 
 
 def _window_radius(spec: GridSpec) -> int:
@@ -258,7 +293,8 @@ def _noise_variance(window: Window, moments: Moments) -> Float[Tensor, "channel"
     """
     whole = moments.residual.square().sum(-1) / (window.inside.sum(-1) - 3).clamp_min(1)
     free = moments.squared_free / (moments.cells - 3).clamp_min(3)
-    return torch.maximum(whole, free)
+    rounding = (_EXACT * window.reach_squared) ** 2
+    return torch.maximum(whole, free).clamp_min(rounding)
 
 
 def _signal_to_noise(

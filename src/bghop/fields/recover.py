@@ -1,0 +1,292 @@
+"""Hand channels to hands: measure joints, place the palm, bend the fingers, refine on cells.
+
+`recover_joints` (multilateration) reads each channel on its own; here the hand model ties the
+twenty joints together. The last steps fit the hand to the channels' cells themselves, which is
+the maximum likelihood answer and lowers the error under noise by what the joints' Gaussian
+summary loses.
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from bghop.fields.articulation import (
+    Articulation,
+    MeasureMisfit,
+    Misfit,
+    Skeletons,
+    fit_articulation,
+    minimise,
+    normal_equations,
+    start_from_palm,
+)
+from bghop.fields.grid_spec import GridSpec
+from bghop.fields.hand_field import NUM_CHANNELS
+from bghop.fields.multilateration import (
+    ChannelFits,
+    Evidence,
+    MeasuredJoints,
+    check_field,
+    measure_channels,
+    moments_about,
+    window_cells,
+)
+from bghop.geometry.rotations import matrix_from_rotvec
+from bghop.geometry.transforms import rigid
+from bghop.hands.jacobian import joints_and_jacobian
+from bghop.hands.joints import TIP_JOINTS
+from bghop.hands.model import HandModel, HandParameters
+
+_CELL_STEPS = 4
+_LEAST_NOISE = 5e-4  # of the truncation; bounds the condition of the normal equations
+_TIP_ROUNDS = 4
+_TIP_TOLERANCE = 1e-5  # metres
+_CHUNK_CELLS = 700_000  # cells of all windows worked on at once: keeps the temporaries in cache
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RecoveredHands:
+    """Hands read from a field, in the frame of its grid, with what they rest on."""
+
+    hands: HandParameters
+    """`T_object_hand` maps to `GridSpec.frame`. Absent hands: identity, zero pose and shape."""
+    joints_frame: Float[Tensor, "*batch hand=2 joint=21 3"]
+    """Joints of the fitted hands, metres; seen or not."""
+    measured: MeasuredJoints
+    """Joints read from the channels before the hand model; batch `*batch hand`."""
+    wrist_covariance: Float[Tensor, "*batch hand=2 6 6"]
+    """Of rotation (radians), then translation (metres), in the wrist's axes; zero if absent."""
+
+
+def recover_hands(
+    field: Float[Tensor, "*batch hand=2 channel=20 x y z"],
+    spec: GridSpec,
+    model: HandModel,
+    *,
+    shape: Float[Tensor, "*batch hand=2 shape"] | None = None,
+    estimate_shape: bool = False,
+    evidence: Evidence | None = None,
+    least_joints: int = 4,
+) -> RecoveredHands:
+    """Fit both hands of every field; exact on exact fields, no gradients.
+
+    Args:
+        field: Truncated squared distances, sides left then right, see `hand_field`.
+        spec: The grid that the field was built on.
+        model: Hand model whose skeleton is fitted.
+        shape: Known shape parameters; the model's mean (zeros) if not given.
+        estimate_shape: Fit the shape too, starting at `shape`, with a unit Gaussian prior about it.
+        evidence: When a joint counts as seen.
+        least_joints: Hands with fewer seen joints are absent.
+
+    Returns:
+        Hands in `spec.frame`, in the field's type and on its device.
+
+    Raises:
+        OptionError: If the field's size is not the grid's.
+    """
+    check_field(field, spec)
+    batch = field.shape[:-5]
+    pairs = field.detach().reshape(-1, *field.shape[-5:])
+    num_shape = model.num_shape
+    if shape is None:
+        shape = field.new_zeros(*batch, 2, num_shape)
+    shapes = shape.detach().double().reshape(-1, 2, num_shape)
+    per_chunk = max(1, _CHUNK_CELLS // (2 * NUM_CHANNELS * window_cells(spec)))
+    with torch.no_grad():
+        parts = []
+        for chunk, known in zip(pairs.split(per_chunk), shapes.split(per_chunk), strict=True):
+            skeletons = _skeletons(model, known, estimate_shape=estimate_shape)
+            parts.append(
+                _recover_pairs(
+                    chunk, spec, model, skeletons, known, evidence or Evidence(), least_joints
+                )
+            )
+
+    def joined(values: list[Tensor]) -> Tensor:
+        value = torch.cat(values)
+        value = value.to(field.dtype) if value.is_floating_point() else value
+        return value.reshape(*batch, 2, *value.shape[1:])
+
+    def stacked(tables: list[HandParameters] | list[MeasuredJoints]) -> dict[str, Tensor]:
+        return {name: joined([getattr(t, name) for t in tables]) for name in vars(tables[0])}
+
+    return RecoveredHands(
+        hands=HandParameters(**stacked([part.hands for part in parts])),
+        joints_frame=joined([part.joints_frame for part in parts]),
+        measured=MeasuredJoints(**stacked([part.measured for part in parts])),
+        wrist_covariance=joined([part.wrist_covariance for part in parts]),
+    )
+
+
+def _skeletons(
+    model: HandModel, shapes: Float[Tensor, "pair hand=2 shape"], *, estimate_shape: bool
+) -> Skeletons:
+    """One skeleton per hand with its known shape, float64; left and right take turns."""
+    pairs = len(shapes)
+    directions = model.joint_shape_directions.double()
+    rest = model.joints_rest.double() + torch.einsum("phs,hsjc->phjc", shapes, directions)
+    free = directions if estimate_shape else directions[:, :0]
+    return Skeletons(
+        rest_joints=rest.flatten(0, 1),
+        axes=model.anatomy.axes.double().expand(pairs, 2, 15, 3, 3).flatten(0, 1),
+        limits=model.anatomy.limits.double(),
+        shape_directions=free.expand(pairs, *free.shape).flatten(0, 1),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Recovered:
+    """Results of some hands, one row each."""
+
+    hands: HandParameters
+    joints_frame: Float[Tensor, "row joint=21 3"]
+    measured: MeasuredJoints
+    wrist_covariance: Float[Tensor, "row 6 6"]
+
+
+def _recover_pairs(
+    field: Float[Tensor, "pair hand=2 channel=20 x y z"],
+    spec: GridSpec,
+    model: HandModel,
+    skeletons: Skeletons,
+    shapes: Float[Tensor, "pair hand=2 shape"],
+    evidence: Evidence,
+    least_joints: int,
+) -> _Recovered:
+    """Every step of the recovery for as many hands as fit into cache."""
+    fits = measure_channels(field.flatten(0, 2), spec, evidence)
+    measured = _by_hand(fits)
+    seen = measured.seen
+    present = seen.sum(-1) >= least_joints
+    seen = seen & present[:, None]
+
+    start = start_from_palm(skeletons, measured.joints_frame, measured.covariance, seen)
+    fit = fit_articulation(skeletons, start, measured.joints_frame, measured.covariance, seen)
+    cells = cell_misfit(fits, seen, spec)
+    fit, _ = minimise(skeletons, fit, cells, _CELL_STEPS)
+    for _ in range(_TIP_ROUNDS):
+        tips, gap = _skinned_tips(model, skeletons, fit, shapes)
+        if gap < _TIP_TOLERANCE:
+            break
+        skeletons = replace(skeletons, rest_joints=tips)
+        fit, _ = minimise(skeletons, fit, cells, 2 * _CELL_STEPS)
+    return _result(model, skeletons, fit, cells, measured, present, shapes)
+
+
+def _by_hand(fits: ChannelFits) -> MeasuredJoints:
+    names = ("joints_frame", "covariance", "seen", "noise", "cells", "ratio")
+    return MeasuredJoints(
+        **{name: getattr(fits, name).unflatten(0, (-1, NUM_CHANNELS)) for name in names}
+    )
+
+
+def cell_misfit(
+    fits: ChannelFits, seen: Bool[Tensor, "row channel=20"], spec: GridSpec
+) -> MeasureMisfit:
+    """Misfit of joint positions to the cells of their channels, each by its noise variance."""
+    spacing_grid = spec.spacing / spec.unit
+    axis = spec.axis(dtype=torch.float64, device=seen.device)
+    origin = axis[fits.window.start]
+    noise = fits.noise.clamp_min(_LEAST_NOISE * spec.truncation)
+    weight = seen.flatten() * (spacing_grid**2 / noise).square()
+
+    def measure(joints_frame: Float[Tensor, "row channel=20 3"]) -> Misfit:
+        position = (spec.to_grid(joints_frame.flatten(0, 1)) - origin) / spacing_grid
+        moments = moments_about(fits.window, position)
+        A = moments.A * (weight / spec.spacing**2)[:, None, None]
+        b = moments.b * (weight / spec.spacing)[:, None]
+        cost = moments.residual.square().sum(-1) * weight
+        shape = seen.shape
+        return Misfit(
+            cost=cost.reshape(shape).sum(-1), A=A.unflatten(0, shape), b=b.unflatten(0, shape)
+        )
+
+    return measure
+
+
+def _parameters(
+    model: HandModel, fit: Articulation, shapes: Float[Tensor, "pair hand=2 shape"]
+) -> tuple[Tensor, Tensor]:
+    """Pose and shape parameters, one row per hand, float64."""
+    turns = model.anatomy.axes.double().mT @ fit.angles.unflatten(0, (-1, 2))[..., None]
+    pose = turns.squeeze(-1) - model.mean_pose.double()
+    shape = shapes.flatten(0, 1)
+    return pose.flatten(0, 1), shape + fit.shape if fit.shape.shape[-1] else shape
+
+
+def _skinned_tips(
+    model: HandModel,
+    skeletons: Skeletons,
+    fit: Articulation,
+    shapes: Float[Tensor, "pair hand=2 shape"],
+) -> tuple[Float[Tensor, "row joint=21 3"], float]:
+    """Rest joints whose tips give the model's tips in this pose; the largest gap before, metres.
+
+    A tip is a point of the skin: blending and pose correctives move it a little against its bone.
+    Moving it in the bone's rest frame and fitting again converges in a few rounds.
+    """
+    pose, shape = _parameters(model, fit, shapes)
+    still = model.rest_parameters(len(shapes))
+    wanted = model.joints(
+        replace(
+            still,
+            pose=pose.unflatten(0, (-1, 2)).to(still.pose),
+            shape=shape.unflatten(0, (-1, 2)).to(still.shape),
+        )
+    )
+    rest = _rest(skeletons, fit)
+    kinematics = joints_and_jacobian(rest, skeletons.axes, fit.angles, skeletons.shape_directions)
+    tips = list(TIP_JOINTS)
+    gap = wanted.double().flatten(0, 1)[:, tips] - kinematics.joints_hand[:, tips]
+    rotvecs = (skeletons.axes.mT @ fit.angles[..., None]).squeeze(-1)
+    turns = matrix_from_rotvec(rotvecs).unflatten(1, (5, 3))
+    R_last = turns[:, :, 0] @ turns[:, :, 1] @ turns[:, :, 2]
+    moved = skeletons.rest_joints.clone()
+    moved[:, tips] += (R_last.mT @ gap[..., None]).squeeze(-1)
+    return moved, float(gap.abs().max()) if len(gap) else 0.0
+
+
+def _rest(skeletons: Skeletons, fit: Articulation) -> Float[Tensor, "row joint=21 3"]:
+    return skeletons.rest_joints + torch.einsum(
+        "rs,rsjc->rjc", fit.shape, skeletons.shape_directions
+    )
+
+
+def _result(
+    model: HandModel,
+    skeletons: Skeletons,
+    fit: Articulation,
+    measure: MeasureMisfit,
+    measured: MeasuredJoints,
+    present: Bool[Tensor, "row"],
+    shapes: Float[Tensor, "pair hand=2 shape"],
+) -> _Recovered:
+    """Put neutral values where a hand is absent."""
+    normal = normal_equations(skeletons, fit, measure)
+    solved = torch.linalg.solve_ex(normal.fingers, normal.coupling.mT)[0]
+    information = normal.palm - (normal.coupling @ solved).sum(1)
+    eye = torch.eye(information.shape[-1], dtype=information.dtype, device=information.device)
+    here = present[:, None, None]
+    covariance = torch.linalg.inv_ex(torch.where(here, information, eye))[0][:, :6, :6]
+    pose, shape = _parameters(model, fit, shapes)
+    T = rigid(fit.R, fit.t)
+    kinematics = joints_and_jacobian(
+        _rest(skeletons, fit), skeletons.axes, fit.angles, skeletons.shape_directions
+    )
+    joints = (fit.R[:, None] @ kinematics.joints_hand[..., None]).squeeze(-1) + fit.t[:, None]
+    neutral = torch.eye(4, dtype=T.dtype, device=T.device)
+    hands = HandParameters(
+        present=present,
+        T_object_hand=torch.where(here, T, neutral),
+        pose=torch.where(here, pose, 0.0),
+        shape=torch.where(present[:, None], shape, shapes.flatten(0, 1)),
+    )
+    return _Recovered(
+        hands=hands,
+        joints_frame=torch.where(here, joints, 0.0),
+        measured=measured,
+        wrist_covariance=torch.where(here, covariance, 0.0),
+    )
