@@ -8,6 +8,9 @@
 4. Signs: the winding number decides only in a band around the surface. What remains falls into
    connected regions that never cross it; the band votes for each. A mixed vote is a leak through a
    hole, and then every point of that region is asked.
+5. Where the sign changes between neighbours that are far from any triangle, there is a hole, and
+   the winding number says where its cover is: distances to that cover count too, so that the field
+   has no cliff there.
 """
 
 import numpy as np
@@ -20,6 +23,7 @@ EXACT_CELLS = 6.0
 """Distances up to this many spacings are exact."""
 _BAND = 0.9  # spacings; neighbouring points beyond it on both sides cannot see a crossing
 _VOTER = 0.5
+_COVER = 1.05
 _SAMPLE_GAP = 0.5  # spacings between surface samples, along a row and between rows
 # A sample lies within 0.36 spacings of any surface point, a grid point within 0.87 of any sample.
 _REACH = 0.5 * np.sqrt(2) * _SAMPLE_GAP + 0.5 * np.sqrt(3)
@@ -66,6 +70,7 @@ def sample_signed_distance(
         where[axis] = np.where(near, column, column.reshape(-1)[flat])
     cells = np.sqrt(_relax(where))
     inside = _inside(cells, query, origin, spacing)
+    _bridge_holes(cells, inside)
     cells[inside] *= -1
     return cells * np.float32(spacing)
 
@@ -164,6 +169,34 @@ def _inside(
     if doubtful.any():
         _ask(inside, doubtful[region], query, origin, spacing)
     return inside
+
+
+def _bridge_holes(
+    cells: Float32[np.ndarray, "nx ny nz"], inside: Bool[np.ndarray, "nx ny nz"]
+) -> None:
+    """Lower the distances (in spacings) to those of the middles of sign changes without triangles.
+
+    `cells` is changed in place. The cover is known to half a spacing.
+    """
+    # Two ends of a step that crosses a triangle are together at most one spacing away from it.
+    cover = np.zeros((3, *cells.shape), dtype=np.float32)
+    uses = np.zeros(cells.shape, dtype=np.float32)
+    for step in _SIDES:
+        here, there = _shifted(step, cells.shape)
+        crossing = (inside[here] != inside[there]) & (cells[here] + cells[there] > _COVER)
+        uses[here] += crossing
+        for i in range(3):
+            if step[i]:
+                cover[(i, *here)] += np.float32(0.5 * step[i]) * crossing
+    if not uses.any():
+        return
+    feature = ndimage.distance_transform_edt(uses == 0, return_distances=False, return_indices=True)
+    squared = np.zeros_like(cells)
+    for i, size in enumerate(cells.shape):
+        axis = np.arange(size).reshape([-1 if i == j else 1 for j in range(3)])
+        offset = cover[i] / np.maximum(uses, 1)
+        squared += np.square(feature[i] + offset[tuple(feature)] - axis, dtype=np.float32)
+    np.minimum(cells, np.sqrt(squared), out=cells)
 
 
 def _ask(
