@@ -12,10 +12,9 @@ from typing import Protocol, runtime_checkable
 
 from bghop.errors import BghopError
 from bghop.evaluation.metrics import GraspMetrics
-from bghop.geometry.loading import load_mesh
 from bghop.geometry.mesh import Mesh
 from bghop.hands.model import HandModel
-from bghop.jobs.grasp_inputs import ObjectInput, find_object, identity_of, load_hands
+from bghop.jobs.grasp_inputs import ObjectInput, find_object, identity_of, load_hands, load_object
 from bghop.jobs.grasp_options import GraspJob, check_options
 from bghop.jobs.grasp_results import ResultWriter
 from bghop.jobs.grasps_file import read_grasps
@@ -126,11 +125,11 @@ class _Runner:
     def _run(self, item: ObjectInput, folder: ResultFolder) -> ObjectResult:
         start = time.perf_counter()
         self.listener.stage(item.name, "loading", 0, 1)
-        mesh = load_mesh(item.source, scale=self.job.scale, unit=self.job.unit)
+        mesh = load_object(self.job, item)
         if self.hand_model is None:
             self.hand_model = load_hands(self.job)
-        folder.begin(identity_of(self.job, item))
         try:
+            folder.begin(identity_of(self.job, item))
             self.writer.warm_up()
             before = time.perf_counter()
             found = self.synthesizer(

@@ -1,6 +1,7 @@
 """What a grasp job reads: the object's file, the hand model, the device."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,11 +9,17 @@ from typing import Any
 import torch
 
 from bghop.errors import MeshError, OptionError
+from bghop.geometry.loading import load_mesh, validate_mesh
+from bghop.geometry.mesh import Mesh
+from bghop.geometry.shapes import casserole, mug
 from bghop.hands.model import HandModel
 from bghop.jobs.files import reason
 from bghop.jobs.grasp_options import GraspJob
 from bghop.jobs.grasps_file import FORMAT_VERSION
 from bghop.jobs.result_folder import job_identity
+
+BUILT_IN: dict[str, Callable[[], Mesh]] = {"casserole": casserole, "mug": mug}
+"""Example objects that need no file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,24 +27,29 @@ class ObjectInput:
     """One object of a job, before its mesh is read."""
 
     source: str
-    """As the user wrote it: a file."""
+    """As the user wrote it: a file, or the name of a built-in object."""
     name: str
     sha256: str
-    """Hash of the file's bytes."""
+    """Hash of the file's bytes, or of a built-in object's vertices."""
+    built_in: bool = False
 
 
 def find_object(source: str) -> ObjectInput:
     """Reads a file's bytes only: enough to know whether its results are there already.
 
     Raises:
-        MeshError: There is no such file, or it cannot be read.
+        MeshError: There is neither such a file nor such a built-in object, or it cannot be read.
     """
     path = Path(source)
+    if source in BUILT_IN and not path.is_file():
+        sha256 = hashlib.sha256(BUILT_IN[source]().vertices.tobytes()).hexdigest()
+        return ObjectInput(source=source, name=source, sha256=sha256, built_in=True)
     try:
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
-        msg = f"{source} does not exist: check the path of the mesh file"
+        built_in = ", ".join(BUILT_IN)
+        msg = f"{source} does not exist: check the path of the mesh file (built in: {built_in})"
     except IsADirectoryError:
         msg = f"{source} is a folder: name a mesh file in it"
     except (OSError, ValueError) as error:
@@ -46,6 +58,23 @@ def find_object(source: str) -> ObjectInput:
     else:
         return ObjectInput(source=source, name=path.stem or path.name, sha256=sha256)
     raise MeshError(msg)
+
+
+def load_object(job: GraspJob, item: ObjectInput) -> Mesh:
+    """The mesh of one object, in metres.
+
+    Raises:
+        MeshError: The file or its mesh cannot be used.
+        OptionError: A unit is given for a built-in object.
+    """
+    if not item.built_in:
+        return load_mesh(item.source, scale=job.scale, unit=job.unit)
+    if job.unit != "m":
+        msg = f"--unit {job.unit} does not fit {item.source}: built-in objects are in metres"
+        raise OptionError(f"{msg}, use --scale to resize them")
+    mesh = BUILT_IN[item.source]().scaled(job.scale)
+    validate_mesh(mesh, scale=job.scale)
+    return mesh
 
 
 def settings_of(job: GraspJob, item: ObjectInput) -> dict[str, Any]:

@@ -72,9 +72,9 @@ class ResultFolder:
     def begin(self, identity: str) -> None:
         """Makes the folder, removes what an earlier run left, and marks the job as under way."""
         with writing(self.path):
-            missing = [path for path in (self.path, *self.path.parents) if not path.exists()]
+            ways = (self.path, *self.path.parents)
+            self._created = [path for path in ways if not path.exists()]
             self.path.mkdir(parents=True, exist_ok=True)
-            self._created = missing
         remove_leftovers(self.path)
         self._remove_results()
         write_json(self.path / JOB_FILE, {"format": "bghop-job", "job": identity})
@@ -88,10 +88,12 @@ class ResultFolder:
     def abandon(self) -> None:
         """Takes back what an interrupted job wrote; folders that `begin` made go if empty."""
         try:
-            remove_leftovers(self.path)
-            self._remove_results()
+            if self.path.is_dir():
+                remove_leftovers(self.path)
+                self._remove_results()
             for path in self._created:
-                path.rmdir()
+                if path.is_dir():
+                    path.rmdir()
         except (OSError, ResultError):
             return  # the disk that made the job fail may refuse this too; the next run cleans up
 
