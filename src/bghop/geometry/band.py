@@ -11,6 +11,8 @@
 5. Where the sign changes between neighbours that are far from any triangle, there is a hole, and
    the winding number says where its cover is: distances to that cover count too, so that the field
    has no cliff there.
+6. Solids that overlap or touch have walls inside their union. Points there that took such a wall
+   for the surface get the distance to the true outside instead.
 """
 
 import numpy as np
@@ -71,6 +73,7 @@ def sample_signed_distance(
     cells = np.sqrt(_relax(where))
     inside = _inside(cells, query, origin, spacing)
     _bridge_holes(cells, inside)
+    _see_through_inner_walls(cells, inside, where, query, origin, spacing)
     cells[inside] *= -1
     return cells * np.float32(spacing)
 
@@ -197,6 +200,33 @@ def _bridge_holes(
         offset = cover[i] / np.maximum(uses, 1)
         squared += np.square(feature[i] + offset[tuple(feature)] - axis, dtype=np.float32)
     np.minimum(cells, np.sqrt(squared), out=cells)
+
+
+def _see_through_inner_walls(
+    cells: Float32[np.ndarray, "nx ny nz"],
+    inside: Bool[np.ndarray, "nx ny nz"],
+    where: Float32[np.ndarray, "3 nx ny nz"],
+    query: MeshQuery,
+    origin: Float64[np.ndarray, "3"],
+    spacing: float,
+) -> None:
+    """Replace distances (in spacings) to walls that have the solid on both sides.
+
+    `cells` is changed in place. An outside point sees the true surface first, so the nearest
+    outside point's nearest surface point serves the inside.
+    """
+    if inside.all() or not inside.any():
+        return
+    depth, feature = ndimage.distance_transform_edt(inside, return_indices=True)
+    suspects = np.argwhere(inside & (cells < depth - 1.0))
+    seen = where[(slice(None), *suspects.T)].T
+    ahead = seen - suspects
+    ahead /= np.maximum(np.linalg.norm(ahead, axis=1, keepdims=True), 1e-6)
+    # Just behind the wall: outside for a true surface, however narrow the gap.
+    inner = query.contains(origin + spacing * (seen + 0.01 * ahead))
+    points = suspects[inner]
+    outer = where[(slice(None), *feature[(slice(None), *points.T)])].T
+    cells[tuple(points.T)] = np.linalg.norm(outer - points, axis=1)
 
 
 def _ask(
