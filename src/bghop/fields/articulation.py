@@ -22,7 +22,7 @@ from bghop.hands.jacobian import joints_and_jacobian
 
 _STAGES_SD = (0.02, 0.005, 0.001, 1e-5)
 """Extra standard deviation of the joints, metres: coarse to fine, so that no stage starts blind.
-The last one bounds the condition of the normal equations; exact joints stay exact to 1 micrometre."""
+The last one bounds the condition of the normal equations; exact joints stay exact to 1 um."""
 _STAGE_STEPS = (4, 3, 3, 8)
 _LATE_STEPS = 40
 """Further steps for the hands that still move after the last stage."""
@@ -30,8 +30,8 @@ _WALL_SD = 0.03
 """Radians beyond a limit that count as one standard deviation."""
 _LEAST_SPREAD = 0.02
 """Radians; spread of an angle whose limits coincide."""
-_CONVERGED = 1e-5
-"""Largest step (radians, metres, shape) of a finished hand."""
+_CONVERGED = 1e-3
+"""A hand is finished when a step promises less than this decrease of its chi-squared."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -165,14 +165,15 @@ def minimise(
     moving = torch.ones_like(damping, dtype=torch.bool)
     for _ in range(steps):
         palm_step, finger_step = solve_arrow(normal, damping)
+        promised = (palm_step * normal.palm_gradient).sum(-1)
+        promised = promised + (finger_step * normal.finger_gradient).sum((-1, -2))
         trial = _moved(state, palm_step, finger_step)
         trial_normal = normal_equations(skeletons, trial, measure)
         better = trial_normal.cost <= normal.cost
         state = _choose(better, trial, state)
         normal = _choose(better, trial_normal, normal)
         damping = torch.where(better, damping / 10, damping * 10).clamp(1e-9, 1e6)
-        largest = torch.maximum(palm_step.abs().amax(-1), finger_step.abs().amax((-1, -2)))
-        moving = largest > _CONVERGED
+        moving = promised > _CONVERGED
         if not bool(moving.any()):
             break
     return state, moving
