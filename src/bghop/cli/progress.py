@@ -26,7 +26,7 @@ class Talker(Listener):
 
                 form = "{desc} {bar:24} {n_fmt}/{total_fmt} {elapsed}"
                 self._bar = tqdm(total=total, desc=f"{name}: {stage}", leave=False, bar_format=form)
-            else:
+            elif stage != "loading":  # so that a bad file is one line, not two
                 print(f"{name}: {stage}", file=sys.stderr, flush=True)
         if self._bar is not None:
             self._bar.update(done - self._bar.n)

@@ -1,0 +1,48 @@
+import pytest
+import torch
+import trimesh
+
+from bghop.geometry.transforms import rigid
+from bghop.hands.model import HandParameters
+from bghop.synthesis.synthesize import Synthesis
+
+
+def beside(mesh, *, hand_model, num, seed, steps, progress):
+    """Instead of the optimiser: open hands at both sides of the object."""
+    rest = hand_model.rest_parameters(num)
+    t = torch.tensor([[-0.3, 0.0, 0.0], [0.3, 0.0, 0.0]]).expand(num, 2, 3)
+    progress(1, 1)
+    return Synthesis(
+        hands=HandParameters(
+            present=rest.present,
+            T_object_hand=rigid(torch.eye(3).expand(num, 2, 3, 3), t),
+            pose=rest.pose,
+            shape=rest.shape,
+        ),
+        energy=torch.arange(num).float(),
+        terms={},
+    )
+
+
+class NoWorker:
+    def request(self, cells, **_):
+        pass
+
+    def answer(self):
+        return b"\x89PNG"
+
+    def close(self):
+        pass
+
+
+@pytest.fixture
+def fast_jobs(monkeypatch):
+    monkeypatch.setattr("bghop.jobs.grasp._optimize", beside)
+    monkeypatch.setattr("bghop.jobs.grasp_results.SheetWorker", NoWorker)
+
+
+@pytest.fixture
+def box_file(tmp_path):
+    path = tmp_path / "box.stl"
+    trimesh.creation.box((0.1, 0.12, 0.08)).export(path)
+    return str(path)

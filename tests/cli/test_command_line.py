@@ -1,0 +1,164 @@
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from bghop.cli import main
+from bghop.jobs.grasp import run_grasp_job
+from bghop.version import __version__
+
+
+def python(*args):
+    return subprocess.run([sys.executable, *args], capture_output=True, text=True, check=False)
+
+
+def test_help_imports_nothing_heavy_and_is_instant():
+    code = (
+        "import sys; from bghop.cli import main; code = main(['grasp', '--help'])\n"
+        "heavy = {'torch', 'numpy', 'trimesh', 'pyvista', 'PIL', 'igl', 'jaxtyping'}\n"
+        "sys.exit(code or ', '.join(heavy & set(sys.modules)))"
+    )
+    done = python("-c", code)
+    assert done.returncode == 0, done.stderr
+    for option in ("--out", "--num", "--text", "--seed", "--scale", "--unit", "--method", "--json"):
+        assert option in done.stdout
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        python("-m", "bghop", "--help")
+        times.append(time.perf_counter() - start)
+    # 0.13 s on an idle machine; the bound leaves room for a busy one.
+    assert min(times) < 1.0
+
+
+def test_help_names_every_verb(capsys):
+    assert main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert "grasp" in shown
+    assert "doctor" in shown
+    assert main([]) == 0
+    assert "grasp" in capsys.readouterr().out
+
+
+def test_help_says_that_text_is_only_recorded(capsys):
+    main(["grasp", "--help"])
+    assert "steers nothing" in " ".join(capsys.readouterr().out.replace("│", " ").split())
+
+
+@pytest.mark.parametrize("flag", ["--version", "-V"])
+def test_version(flag, capsys):
+    assert main([flag]) == 0
+    assert capsys.readouterr().out == f"bghop {__version__}\n"
+
+
+@pytest.mark.usefixtures("fast_jobs")
+def test_a_job_ends_with_a_table_and_where_the_files_are(tmp_path, box_file, capsys):
+    assert main(["grasp", box_file, "--out", str(tmp_path / "out"), "--num", "2"]) == 0
+    shown = capsys.readouterr()
+    assert "box: 2 grasps" in shown.out
+    assert str(tmp_path / "out") in shown.out
+    assert "finding grasps" in shown.err
+    assert main(["grasp", box_file, "--out", str(tmp_path / "out"), "--num", "2"]) == 0
+    assert "finished before" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("fast_jobs")
+def test_quiet_is_silent(tmp_path, box_file, capsys):
+    assert main(["grasp", box_file, "--out", str(tmp_path / "out"), "--num", "1", "--quiet"]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.usefixtures("fast_jobs")
+def test_json_is_one_object_on_stdout(tmp_path, box_file, capsys):
+    assert main(["grasp", box_file, "--out", str(tmp_path / "out"), "--num", "2", "--json"]) == 0
+    (entry,) = json.loads(capsys.readouterr().out)["objects"]
+    assert (entry["name"], entry["state"]) == ("box", "done")
+    assert len(entry["grasps"]) == 2
+    assert entry["grasps"][0]["penetration_depth_mm"]["left"] >= 0
+    assert (tmp_path / "out" / "grasps.json").exists()
+
+
+@pytest.mark.usefixtures("fast_jobs")
+def test_a_batch_with_a_failure_reports_all_and_exits_with_2(tmp_path, box_file, capsys):
+    bad = tmp_path / "bad.obj"
+    bad.write_text("v 0 0 0\n")
+    code = main(["grasp", box_file, str(bad), "--out", str(tmp_path / "out"), "--num", "1"])
+    shown = capsys.readouterr()
+    assert code == 2
+    assert "box: 1 grasps" in shown.out
+    assert "1 of 2 objects failed: bad" in shown.err.splitlines()[-1]
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"box"}
+
+
+@pytest.mark.usefixtures("fast_jobs")
+def test_ctrl_c_is_one_line_and_130(tmp_path, box_file, capsys, monkeypatch):
+    def interrupted(*_args, **_options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bghop.jobs.grasp._optimize", interrupted)
+    assert main(["grasp", box_file, "--out", str(tmp_path / "out"), "--quiet"]) == 130
+    shown = capsys.readouterr()
+    assert shown.err.count("\n") == 1
+    assert "same command continues" in shown.err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(28, "No space left on device", "/data/x"), "/data/x (no space left on device)"),
+        (PermissionError(13, "Permission denied"), "permissions"),
+        (MemoryError(), "smaller --num"),
+    ],
+)
+@pytest.mark.usefixtures("fast_jobs")
+def test_what_the_system_refuses_is_one_line(error, words, tmp_path, box_file, capsys, monkeypatch):
+    def failing(*_args, **_options):
+        raise error
+
+    monkeypatch.setattr("bghop.jobs.grasp._optimize", failing)
+    assert main(["grasp", box_file, "--out", str(tmp_path / "out"), "--quiet"]) == 2
+    shown = capsys.readouterr().err
+    assert words in shown
+    assert shown.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command_line_passes_every_option_on(tmp_path, monkeypatch):
+    jobs = []
+
+    def record(job, *, listener):
+        jobs.append(job)
+        return []
+
+    monkeypatch.setattr("bghop.jobs.grasp.run_grasp_job", record)
+    args = "grasp a.obj b.obj --out o --num 3 --text hold --seed 4 --scale 2 --unit cm --steps 9"
+    assert main([*args.split(), "--device", "cpu", "--overwrite", "--mano", "m"]) == 0
+    (job,) = jobs
+    assert job.meshes == ("a.obj", "b.obj")
+    assert (job.num, job.text, job.seed, job.scale) == (3, "hold", 4, 2.0)
+    assert (job.unit, job.steps, job.device, job.overwrite) == ("cm", 9, "cpu", True)
+    assert [str(job.out), str(job.mano)] == ["o", "m"]
+    assert run_grasp_job is not record
+
+
+def test_doctor_says_what_works(capsys):
+    assert main(["doctor"]) == 0
+    shown = capsys.readouterr().out
+    for name in ("bghop", "torch", "pyvista", "device", "open hand", "mano", "pictures"):
+        assert any(line[6:].startswith(name) for line in shown.splitlines()), name
+
+
+def test_doctor_for_machines_and_for_a_wrong_mano_folder(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("bghop.jobs.doctor._pictures", lambda: "drawn")
+    monkeypatch.setenv("BGHOP_MANO", os.fspath(tmp_path / "nowhere"))
+    assert main(["doctor", "--json"]) == 0
+    checks = {check["name"]: check for check in json.loads(capsys.readouterr().out)["checks"]}
+    assert checks["torch"]["works"]
+    assert not checks["mano"]["works"]
+    assert not checks["mano"]["essential"]
+    assert main(["doctor", "--mano", str(tmp_path / "nowhere")]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
