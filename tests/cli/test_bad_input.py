@@ -60,7 +60,7 @@ MESHES = {
     "missing": (lambda d: d / "missing.obj", r"check the path"),
     "missing_folder": (lambda d: d / "no" / "such" / "a.obj", r"check the path"),
     "folder": (lambda d: d, r"name a mesh file"),
-    "nul_in_name": (lambda d: "a\0b.obj", r"check the path"),
+    "nul_in_name": (lambda d: f"{d}/a\0b.obj", r"check the path"),
     "long_name": (lambda d: d / ("x" * 300 + ".obj"), r"check the path"),
     "empty_obj": (lambda d: write(d / "a.obj", ""), r"export"),
     "empty_stl": (lambda d: write(d / "a.stl", ""), r"export"),

@@ -20,6 +20,8 @@ from bghop.jobs.result_folder import job_identity
 
 BUILT_IN: dict[str, Callable[[], Mesh]] = {"casserole": casserole, "mug": mug}
 """Example objects that need no file."""
+MANO_SETTINGS = {"flat_hand_mean": True, "fix_left_shapedirs": True}
+"""How the official files are read: pose zero is the flat hand, the left shapes are mended."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +128,20 @@ def load_hands(job: GraspJob) -> HandModel:
         from bghop.hands.open_hand import load_open_hand
 
         return load_open_hand(device=device)
+    return load_mano_files(job.mano, device)
+
+
+def load_mano_files(folder: Path, device: torch.device | None = None) -> HandModel:
+    """The official MANO files, read with `MANO_SETTINGS`.
+
+    Raises:
+        HandModelError: The folder cannot be used.
+    """
     from bghop.hands.mano import load_mano
 
-    return load_mano(job.mano).to(device)
+    return load_mano(
+        folder,
+        flat_hand_mean=MANO_SETTINGS["flat_hand_mean"],
+        fix_left_shapedirs=MANO_SETTINGS["fix_left_shapedirs"],
+        device=device,
+    )

@@ -18,7 +18,7 @@ from bghop.evaluation.ranking import faults, rank
 from bghop.geometry.mesh import Mesh
 from bghop.hands.model import HandModel
 from bghop.jobs.files import write_whole
-from bghop.jobs.grasp_inputs import ObjectInput, identity_of, settings_of
+from bghop.jobs.grasp_inputs import MANO_SETTINGS, ObjectInput, identity_of, settings_of
 from bghop.jobs.grasp_options import GraspJob
 from bghop.jobs.grasps_file import Grasps, grasp_file_name, grasps_to_json
 from bghop.jobs.result_folder import SHEET_FILE, ResultFolder
@@ -149,7 +149,11 @@ def _header(
         "seed": job.seed,
         "text": job.text,
         "options": settings_of(job, item),
-        "hand_model": {"name": hand_model.name, "shape_names": list(hand_model.shape_names)},
+        "hand_model": {
+            "name": hand_model.name,
+            "shape_names": list(hand_model.shape_names),
+            "settings": {} if job.mano is None else MANO_SETTINGS,
+        },
         "object": {
             "file": item.source,
             "name": item.name,
