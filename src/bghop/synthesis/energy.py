@@ -25,8 +25,8 @@ class Weights:
     """Factors of the terms in the sum; the names are those of the functions below."""
 
     pad_contact: float = 1.0
-    pad_facing: float = 0.4
-    palm_contact: float = 0.5
+    pad_facing: float = 0.7
+    palm_contact: float = 1.2
     penetration: float = 1.0
     bone_penetration: float = 4.0
     hand_collision: float = 4.0
@@ -63,10 +63,13 @@ def pad_facing(state: HandState) -> Float[Tensor, "n"]:
     return (near * (1 + state.pad_facing)).mean(-1).sum((-1, -2))
 
 
-def palm_contact(state: HandState) -> Float[Tensor, "n"]:
-    """Mean distance of the eight nearest palm points in cm, felt only within a few centimetres."""
-    nearest = state.palm_distance.abs().topk(8, dim=-1, largest=False).values
-    return soft_limit(nearest, 0.02).mean(-1).sum(-1) / 0.01
+def palm_contact(state: HandState, wish: Float[Tensor, "n hand=2"]) -> Float[Tensor, "n"]:
+    """Mean distance in cm of the ten palm points that are nearest to the surface.
+
+    `wish` says for each hand how much its palm should touch (a pinch needs none).
+    """
+    nearest = state.palm_distance.abs().topk(10, dim=-1, largest=False).values
+    return (wish * soft_limit(nearest, 0.06).mean(-1)).sum(-1) / 0.01
 
 
 def penetration(state: HandState) -> Float[Tensor, "n"]:

@@ -18,6 +18,7 @@ from bghop.hands.model import HandParameters
 from bghop.synthesis import energy
 from bghop.synthesis.energy import Load, Weights
 from bghop.synthesis.probe import HandState, Probe, observe
+from bghop.synthesis.starts import Starts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +51,7 @@ class Optimized:
     """Which start each one came from."""
 
 
-@dataclass(eq=False)
+@dataclass(kw_only=True, eq=False)
 class _Unknowns:
     """The variables of the candidates still alive (leaf tensors) and what they start from."""
 
@@ -59,6 +60,7 @@ class _Unknowns:
     turn: Tensor
     angles: Tensor
     hands: HandParameters
+    palm_wish: Tensor
     index: Tensor
     forces: Tensor | None = None
 
@@ -72,27 +74,35 @@ class _Unknowns:
         )
 
     def keep(self, rows: Tensor) -> "_Unknowns":
-        hands = HandParameters(
-            present=self.hands.present[rows], T_object_hand=self.hands.T_object_hand[rows],
-            pose=self.hands.pose[rows], shape=self.hands.shape[rows],
-        )  # fmt: skip
         leaves = (self.translation, self.turn, self.angles)
         translation, turn, angles = (x.detach()[rows].requires_grad_() for x in leaves)
         return _Unknowns(
-            self.R_start[rows], translation, turn, angles, hands, self.index[rows],
-            None if self.forces is None else self.forces[rows],
-        )  # fmt: skip
+            R_start=self.R_start[rows],
+            translation=translation,
+            turn=turn,
+            angles=angles,
+            hands=self.hands.rows(rows),
+            palm_wish=self.palm_wish[rows],
+            index=self.index[rows],
+            forces=None if self.forces is None else self.forces[rows],
+        )
 
 
 def evaluate_terms(
-    state: HandState, probe: Probe, load: Load, forces: Tensor | None, iterations: int
+    state: HandState,
+    probe: Probe,
+    load: Load,
+    palm_wish: Float[Tensor, "n hand=2"],
+    *,
+    forces: Tensor | None = None,
+    iterations: int = 60,
 ) -> tuple[dict[str, Tensor], Tensor]:
     """Every energy term of a state, by name, and the holding forces to continue from."""
     closure, forces = energy.force_closure(state, load, forces, iterations)
     terms = {
         "pad_contact": energy.pad_contact(state),
         "pad_facing": energy.pad_facing(state),
-        "palm_contact": energy.palm_contact(state),
+        "palm_contact": energy.palm_contact(state, palm_wish),
         "penetration": energy.penetration(state),
         "bone_penetration": energy.bone_penetration(state, probe.spheres),
         "hand_collision": energy.hand_collision(state, probe.spheres),
@@ -108,7 +118,7 @@ def optimize(
     probe: Probe,
     sdf: SdfGrid,
     load: Load,
-    starts: HandParameters,
+    starts: Starts,
     *,
     options: OptimizeOptions,
     progress: Callable[[int, int], None] | None = None,
@@ -119,7 +129,7 @@ def optimize(
         probe: points of the hand model that the energy sees.
         sdf: the object.
         load: what the hands must bear.
-        starts: batch `n` of two hands.
+        starts: where to begin.
         options: step counts and sizes, weights.
         progress: called with (steps done, steps in all).
     """
@@ -142,8 +152,9 @@ def optimize(
         adam.zero_grad(set_to_none=True)
         state = observe(probe, sdf, unknowns.parameters(probe), unknowns.angles)
         terms, unknowns.forces = evaluate_terms(
-            state, probe, load, unknowns.forces, 30 if unknowns.forces is None else 6
-        )
+            state, probe, load, unknowns.palm_wish,
+            forces=unknowns.forces, iterations=30 if unknowns.forces is None else 6,
+        )  # fmt: skip
         energy.weighted_sum(terms, options.weights).sum().backward()
         adam.step()
         with torch.no_grad():
@@ -154,7 +165,7 @@ def optimize(
     with torch.no_grad():
         hands = unknowns.parameters(probe)
         state = observe(probe, sdf, hands, unknowns.angles)
-        terms, _ = evaluate_terms(state, probe, load, None, 60)
+        terms, _ = evaluate_terms(state, probe, load, unknowns.palm_wish)
     return Optimized(
         hands=hands,
         terms=terms,
@@ -163,17 +174,18 @@ def optimize(
     )
 
 
-def _unknowns(probe: Probe, starts: HandParameters) -> _Unknowns:
-    R = starts.T_object_hand[..., :3, :3].clone()
+def _unknowns(probe: Probe, starts: Starts) -> _Unknowns:
+    T = starts.hands.T_object_hand
     limits = probe.model.anatomy.limits
-    angles = probe.model.angles_from_pose(starts.pose).clamp(limits[..., 0], limits[..., 1])
+    angles = probe.model.angles_from_pose(starts.hands.pose).clamp(limits[..., 0], limits[..., 1])
     return _Unknowns(
-        R_start=R,
-        translation=starts.T_object_hand[..., :3, 3].clone().requires_grad_(),
-        turn=torch.zeros_like(R[..., 0]).requires_grad_(),
+        R_start=T[..., :3, :3].clone(),
+        translation=T[..., :3, 3].clone().requires_grad_(),
+        turn=torch.zeros_like(T[..., :3, 3]).requires_grad_(),
         angles=angles.detach().clone().requires_grad_(),
-        hands=starts,
-        index=torch.arange(len(R), device=R.device),
+        hands=starts.hands,
+        palm_wish=starts.palm_wish,
+        index=torch.arange(len(T), device=T.device),
     )
 
 

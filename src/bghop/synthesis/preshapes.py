@@ -17,6 +17,7 @@ from bghop.geometry.rotations import matrix_from_rotvec
 from bghop.hands.model import HandModel, HandParameters
 
 Kind = Literal["palm", "clamp"]
+_CLAMP_PALM = 0.3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +35,8 @@ class Preshape:
 
 
 PRESHAPES = (
-    Preshape(name="flat", kind="palm", fingers=(0.28, 0.12, 0.1), thumb=(0.3, 0.3, 0.3),
-             thumb_splay=0.8),
+    Preshape(name="flat", kind="palm", fingers=(0.2, 0.05, 0.08), thumb=(0.1, 0.2, 0.15),
+             thumb_splay=0.3),
     Preshape(name="cup", kind="palm", fingers=(0.42, 0.3, 0.25), thumb=(0.4, 0.4, 0.35),
              thumb_splay=0.7),
     Preshape(name="wrap", kind="palm", fingers=(0.55, 0.5, 0.4), thumb=(0.5, 0.45, 0.4),
@@ -59,6 +60,8 @@ class PosedPreshapes:
     second_hand: Float[Tensor, "hand=2 k 3"]
     """Unit vector across the approach: fingers (palm kind) or thumb pad to finger pads (clamp)."""
     is_clamp: tuple[bool, ...]
+    palm_wish: Float[Tensor, "k"]
+    """How much the palm should touch: 1 for palm preshapes, little for clamps."""
 
 
 def preshape_angles(model: HandModel, preshape: Preshape) -> Float[Tensor, "15 3"]:
@@ -108,6 +111,7 @@ def pose_preshapes(model: HandModel) -> PosedPreshapes:
         approach_hand=approach.transpose(0, 1),
         second_hand=second.transpose(0, 1),
         is_clamp=tuple(p.kind == "clamp" for p in PRESHAPES),
+        palm_wish=palm.new_tensor([_CLAMP_PALM if p.kind == "clamp" else 1.0 for p in PRESHAPES]),
     )
 
 

@@ -48,6 +48,8 @@ class Starts:
 
     hands: HandParameters
     cost: Float[Tensor, "n"]
+    palm_wish: Float[Tensor, "n hand=2"]
+    """How much each palm should touch, see `PosedPreshapes`."""
 
 
 def single_starts(
@@ -308,11 +310,11 @@ def choose_pairs(
         value[i] = torch.inf
     shapes = pose_preshapes(model)
     rest = model.rest_parameters(len(taken))
-    chosen = index[taken]
+    preshape = pool.preshape[sides, index[taken]]
     hands = HandParameters(
         present=rest.present,
         T_object_hand=T[taken],
-        pose=model.pose_from_angles(shapes.angles[pool.preshape[sides, chosen]]),
+        pose=model.pose_from_angles(shapes.angles[preshape]),
         shape=rest.shape,
     )
-    return Starts(hands=hands, cost=cost[left, right][taken])
+    return Starts(hands=hands, cost=cost[left, right][taken], palm_wish=shapes.palm_wish[preshape])

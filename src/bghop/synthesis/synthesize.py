@@ -106,7 +106,7 @@ def synthesize(
         num_starts = max(32, round(options.starts_per_result * num))
         starts = choose_pairs(hand_model, pool, cost, num=num_starts)
     found = optimize(
-        make_probe(hand_model), sdf, load, starts.hands, options=options.optimize,
+        make_probe(hand_model), sdf, load, starts, options=options.optimize,
         progress=progress,
     )  # fmt: skip
     order = choose_diverse(found.hands, found.total, num)
