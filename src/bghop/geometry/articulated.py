@@ -29,7 +29,7 @@ class Joint:
     moving: int = 1
     """Number of the part that moves."""
 
-    def T_object_part(self, value: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch 4 4"]:  # noqa: N802
+    def T_object_part(self, value: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch 4 4"]:
         """`p_object = T_object_part @ p_part` for the moving part; smooth in the joint value."""
         axis = torch.nn.functional.normalize(value.new_tensor(self.axis), dim=-1)
         motion = value[..., None] * axis
@@ -48,7 +48,9 @@ class ArticulatedSdf:
     grids: tuple[SdfGrid, ...]
     joint: Joint
 
-    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> "ArticulatedSdf":
+    def to(
+        self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    ) -> "ArticulatedSdf":
         """The same grids on another device or in another precision."""
         grids = tuple(grid.to(device, dtype) for grid in self.grids)
         return ArticulatedSdf(grids=grids, joint=self.joint)
@@ -65,10 +67,8 @@ class ArticulatedSdf:
             points: object frame, metres.
             value: joint values, one per batch entry (a scalar tensor for all of them).
         """
-        return torch.stack(
-            [grid.distance(local) for grid, local in zip(self.grids, self._local(points, value))],
-            dim=-1,
-        ).amin(-1)  # fmt: skip
+        pairs = zip(self.grids, self._local(points, value), strict=True)
+        return torch.stack([grid.distance(local) for grid, local in pairs], dim=-1).amin(-1)
 
     def distance_and_normal(
         self, points: Float[Tensor, "*batch n 3"], value: Float[Tensor, "*#batch"]

@@ -16,7 +16,7 @@
 """
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Float64, Int64
+from jaxtyping import Bool, Float, Float32, Float64, Int, Int64
 from scipy import ndimage
 
 from bghop.geometry.mesh import Mesh, MeshQuery
@@ -26,6 +26,7 @@ EXACT_CELLS = 6.0
 _BAND = 0.9  # spacings; neighbouring points beyond it on both sides cannot see a crossing
 _VOTER = 0.5
 _COVER = 1.05
+_SOLID = 0.8  # winding number that no half-open place near a hole has
 _SAMPLE_GAP = 0.5  # spacings between surface samples, along a row and between rows
 # A sample lies within 0.36 spacings of any surface point, a grid point within 0.87 of any sample.
 _REACH = 0.5 * np.sqrt(2) * _SAMPLE_GAP + 0.5 * np.sqrt(3)
@@ -58,7 +59,7 @@ def sample_signed_distance(
     query = query or MeshQuery(mesh)
     origin = np.asarray(origin, dtype=np.float64)
     touched = _touched_points(mesh, origin, spacing, shape)
-    cells_away, feature = ndimage.distance_transform_edt(~touched, return_indices=True)
+    cells_away, feature = _nearest(touched)
     near = cells_away <= EXACT_CELLS + _REACH
     index = np.argwhere(near)
     _, _, closest = query.unsigned(origin + spacing * index)
@@ -144,6 +145,15 @@ def _relax(where: Float32[np.ndarray, "3 nx ny nz"]) -> Float32[np.ndarray, "nx 
     return squared
 
 
+def _nearest(
+    marked: Bool[np.ndarray, "nx ny nz"],
+) -> tuple[Float64[np.ndarray, "nx ny nz"], Int[np.ndarray, "3 nx ny nz"]]:
+    """Distance (in spacings) and index of the nearest marked point, for every point."""
+    found = ndimage.distance_transform_edt(~marked, return_indices=True)
+    assert isinstance(found, tuple)
+    return found[0], found[1]
+
+
 def _shifted(
     step: tuple[int, int, int], shape: tuple[int, ...]
 ) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
@@ -162,7 +172,7 @@ def _inside(
 ) -> Bool[np.ndarray, "nx ny nz"]:
     """Signs from unsigned distances (in spacings) and few winding numbers."""
     inside = np.zeros(cells.shape, dtype=bool)
-    region, num = ndimage.label(cells > _BAND)
+    region, num = _regions(cells > _BAND)
     _ask(inside, region == 0, query, origin, spacing)
     votes = _votes(cells, inside, region, num)
     inside |= (votes[:, 1] > votes[:, 0])[region] & (region > 0)
@@ -172,6 +182,13 @@ def _inside(
     if doubtful.any():
         _ask(inside, doubtful[region], query, origin, spacing)
     return inside
+
+
+def _regions(far: Bool[np.ndarray, "nx ny nz"]) -> tuple[Int[np.ndarray, "nx ny nz"], int]:
+    """Pieces connected through sides: their number per point (0: none) and how many there are."""
+    found = ndimage.label(far)
+    assert isinstance(found, tuple)
+    return found[0], int(found[1])
 
 
 def _bridge_holes(
@@ -193,7 +210,7 @@ def _bridge_holes(
                 cover[(i, *here)] += np.float32(0.5 * step[i]) * crossing
     if not uses.any():
         return
-    feature = ndimage.distance_transform_edt(uses == 0, return_distances=False, return_indices=True)
+    _, feature = _nearest(uses > 0)
     squared = np.zeros_like(cells)
     for i, size in enumerate(cells.shape):
         axis = np.arange(size).reshape([-1 if i == j else 1 for j in range(3)])
@@ -217,13 +234,14 @@ def _see_through_inner_walls(
     """
     if inside.all() or not inside.any():
         return
-    depth, feature = ndimage.distance_transform_edt(inside, return_indices=True)
+    depth, feature = _nearest(~inside)
     suspects = np.argwhere(inside & (cells < depth - 1.0))
     seen = where[(slice(None), *suspects.T)].T
     ahead = seen - suspects
     ahead /= np.maximum(np.linalg.norm(ahead, axis=1, keepdims=True), 1e-6)
     # Just behind the wall: outside for a true surface, however narrow the gap.
-    inner = query.contains(origin + spacing * (seen + 0.01 * ahead))
+    behind = query.winding_numbers(origin + spacing * (seen + 0.01 * ahead))
+    inner = behind > _SOLID
     points = suspects[inner]
     outer = where[(slice(None), *feature[(slice(None), *points.T)])].T
     cells[tuple(points.T)] = np.linalg.norm(outer - points, axis=1)

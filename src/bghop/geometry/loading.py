@@ -52,9 +52,7 @@ _SCRAP = 0.02
 _OPENNESS = 0.75
 
 
-def load_mesh(
-    path: str | Path, *, scale: float = 1.0, unit: str = "m", part: bool = False
-) -> Mesh:
+def load_mesh(path: str | Path, *, scale: float = 1.0, unit: str = "m", part: bool = False) -> Mesh:
     """Read, clean and check a mesh file; scenes become one mesh with their transforms applied.
 
     Cleaning: vertices at one place are merged (STL), degenerate and repeated faces dropped, faces
@@ -84,7 +82,9 @@ def load_mesh(
     if len(faces) > MOST_FACES:
         raise MeshError(_too_many_faces(path.name, len(faces)))
     mesh = Mesh(vertices=vertices * factor, faces=faces, name=path.stem)
-    mesh = clean_mesh(mesh)
+    # Finite numbers may still overflow in products; the size check then says what is wrong.
+    with np.errstate(over="ignore", invalid="ignore"):
+        mesh = clean_mesh(mesh)
     if part:
         if len(mesh.faces) == 0:
             raise MeshError(f"{path.name} has only degenerate triangles: export it again")
@@ -198,7 +198,7 @@ def _read(path: Path) -> list[tuple[np.ndarray, Any]]:
         raise MeshError(_needs_package(path.name, ending)) from error
     except (MemoryError, RecursionError) as error:
         raise MeshError(f"{path.name} is too large to read: simplify the mesh first") from error
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
         # Parsers of hostile bytes raise anything: KeyError, struct.error, UnicodeDecodeError, ...
         if "no module" in str(error).lower() or "not available" in str(error).lower():
             raise MeshError(_needs_package(path.name, ending)) from error

@@ -104,8 +104,9 @@ class MeshQuery:
     """Exact distances to one mesh; its search trees are built once, at the first question.
 
     Distances come from the triangles. The sign is that of the generalised winding number (Jacobson
-    et al. 2013; fast version of Barill et al. 2018), which holes, overlaps and flips hardly disturb:
-    inside means a winding number over one half.
+    et al. 2013; fast version of Barill et al. 2018), which holes, overlaps and flips hardly
+    disturb: inside means a winding number over one half. Walls inside a union of overlapping solids
+    count as surface, so the depth of points near them is a lower bound.
     """
 
     def __init__(self, mesh: Mesh) -> None:
@@ -148,7 +149,7 @@ class MeshQuery:
         return (
             np.sqrt(np.atleast_1d(squared)),
             np.atleast_1d(face).astype(np.int64),
-            closest.reshape(-1, 3),
+            np.reshape(closest, (-1, 3)),
         )
 
     def signed_distances(self, points: Float[np.ndarray, "n 3"]) -> Float64[np.ndarray, "n"]:
@@ -175,8 +176,6 @@ class MeshQuery:
         )
 
 
-def signed_distances(
-    mesh: Mesh, points: Float[np.ndarray, "n 3"]
-) -> Float64[np.ndarray, "n"]:
+def signed_distances(mesh: Mesh, points: Float[np.ndarray, "n 3"]) -> Float64[np.ndarray, "n"]:
     """Exact signed distances (metres) for one use; keep a `MeshQuery` for several."""
     return MeshQuery(mesh).signed_distances(points)

@@ -45,7 +45,9 @@ class SdfGrid:
         """Positions of all samples in the object frame, metres."""
         return lattice(self.origin, self.spacing, self.shape)
 
-    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> "SdfGrid":
+    def to(
+        self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    ) -> "SdfGrid":
         """The same grid on another device or in another precision."""
         return SdfGrid(
             values=self.values.to(device=device, dtype=dtype),
@@ -57,8 +59,8 @@ class SdfGrid:
         """Signed distance (metres) at any point of the object frame, with gradients.
 
         Inside the box the trilinear value. Outside, the distance to the surface point that the
-        nearest border point sees, continuous at the border, with a gradient of length one. The
-        grid's values are constants here: no gradient reaches them.
+        nearest border point sees: an upper bound within some percent, continuous at the border,
+        with a gradient of length one. The grid's values are constants: no gradient reaches them.
         """
         return self._look_up(points)[0]
 
@@ -110,16 +112,14 @@ def sdf_from_mesh(
     counts = [math.ceil(side / spacing - 1e-9) + 1 + 2 * padding for side in extents]
     origin = (lower + upper) / 2 - spacing * (np.array(counts) - 1) / 2
     shape = (counts[0], counts[1], counts[2])
-    values = sample_signed_distance(
-        mesh, origin=origin, spacing=spacing, shape=shape, query=query
-    )
+    values = sample_signed_distance(mesh, origin=origin, spacing=spacing, shape=shape, query=query)
     return _grid(values, origin, spacing)
 
 
 def sdf_on_cube(mesh: Mesh, cube: CubeGrid, *, query: MeshQuery | None = None) -> SdfGrid:
     """Signed distances (metres) at the sample points of a cube, as the prior takes them."""
     origin = np.array([cube.center[i] + cube.axis()[0] for i in range(3)])
-    shape = (cube.resolution,) * 3
+    shape = (cube.resolution, cube.resolution, cube.resolution)
     values = sample_signed_distance(
         mesh, origin=origin, spacing=cube.spacing, shape=shape, query=query
     )

@@ -156,7 +156,8 @@ def casserole(
         [
             np.stack([np.linspace(start, reach - corner, 10), np.full(10, -half)], axis=1)[:-1],
             np.stack(
-                [reach - corner + corner * np.sin(arc), corner - half - corner * np.cos(arc)], axis=1
+                [reach - corner + corner * np.sin(arc), corner - half - corner * np.cos(arc)],
+                axis=1,
             ),
         ]
     )
@@ -168,15 +169,15 @@ def casserole(
 
 
 def _cup_profile(radius: float, height: float, wall: float) -> Float64[np.ndarray, "_ 2"]:
-    """Outline of a cup with rounded edges: (radius, height) from the floor's middle outside,
-    around the rim, to the floor's middle inside."""
+    """Outline (radius, height) of a cup with rounded edges.
+
+    From the middle of the floor outside, around the rim, to the middle of the floor inside.
+    """
     quarter = np.linspace(0, np.pi / 2, 8)
     foot, inner, lip = 0.12 * radius, 0.16 * radius, wall / 2
     low_edge = _corner((radius - foot, foot), foot, quarter - np.pi / 2)
     rim = _corner((radius - lip, height - lip), lip, np.linspace(0, np.pi, 13))
-    bottom = _corner(
-        (radius - wall - inner, wall + inner), inner, -quarter
-    )
+    bottom = _corner((radius - wall - inner, wall + inner), inner, -quarter)
     steps = np.linspace(low_edge[-1, 1], rim[0, 1], 12)[1:-1]
     outside = np.stack([np.full(len(steps), radius), steps], axis=1)
     down = np.linspace(rim[-1, 1], bottom[0, 1], 12)[1:-1]
@@ -207,7 +208,9 @@ def _woven(
     here, right = number, np.roll(number, -1, axis=1)
     a, b, c, d = here[below], right[below], right[above], here[above]
     faces = np.concatenate([np.stack([a, b, c], -1), np.stack([a, c, d], -1)]).reshape(-1, 3)
-    proper = (faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 2] != faces[:, 0])
+    proper = (
+        (faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 2] != faces[:, 0])
+    )
     used, faces = np.unique(faces[proper], return_inverse=True)
     return Mesh(
         vertices=np.ascontiguousarray(rings.reshape(-1, 3)[used]),

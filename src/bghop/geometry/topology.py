@@ -132,8 +132,8 @@ def orient_outward(
         # Keep the sense that most of each patch's area had.
         weight = np.linalg.norm(face_area_vectors(vertices, faces), axis=1)
         same = (faces == before).all(axis=1)
-        vote = np.bincount(patch, weights=np.where(same, weight, -weight))
-        faces = np.where((vote < 0)[patch][:, None], faces[:, [0, 2, 1]], faces)
+        vote = np.bincount(np.asarray(patch), weights=np.where(same, weight, -weight))
+        faces = np.where((vote < 0)[np.asarray(patch)][:, None], faces[:, [0, 2, 1]], faces)
     if _looks_inward(vertices, faces):
         faces = faces[:, [0, 2, 1]]
     num, piece = face_components(faces)
