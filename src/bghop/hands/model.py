@@ -55,7 +55,7 @@ class PosedHands:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Anatomy:
-    """How each of the 15 finger bones may turn. The same angles mean the same pose on both sides."""
+    """How each of the 15 finger bones may turn; equal angles on both sides are mirror images."""
 
     axes: Float[Tensor, "hand=2 15 3 3"]
     """Rows: unit bend, splay and twist axes in the rest frame; `angles = axes @ rotvec`."""
@@ -112,6 +112,9 @@ class HandModel:
     anatomy: Anatomy
     regions: ContactRegions
     capsules: Capsules
+    template_wrist: Float[Tensor, "hand=2 3"]
+    """Where the source's own template frame has the wrist joint; zero for the open hand."""
+    template_wrist_directions: Float[Tensor, "hand=2 shape 3"]
 
     @property
     def num_shape(self) -> int:

@@ -27,7 +27,11 @@ def pads(
         palmar = np.cross(bend, twist)
         # The pad ends where the skin begins to belong to the middle segment; the very tip is in.
         facing = normals @ palmar
-        found.append(np.flatnonzero((weights[:, bone] > _PAD_WEIGHT) & (facing > _PAD_FACING)))
+        chosen = np.flatnonzero((weights[:, bone] > _PAD_WEIGHT) & (facing > _PAD_FACING))
+        if len(chosen) == 0:
+            # Unusual weights or meshes: the skin that comes nearest to the description.
+            chosen = np.sort(np.argsort(-(weights[:, bone] + facing))[:8])
+        found.append(chosen)
     return tuple(found)
 
 
@@ -37,7 +41,7 @@ def palm(
     faces: Int64[np.ndarray, "face 3"],
     weights: Float[np.ndarray, "vert 16"],
 ) -> Int64[np.ndarray, "_"]:
-    """Palmar skin that moves with the wrist bone, up to the finger bases, without the wrist's end."""
+    """Palmar skin that moves with the wrist bone, from the wrist to the finger bases."""
     _, normals = vertex_areas_and_normals(vertices, faces)
     normal = palm_normal(joints)
     bases = bone_joints(joints)[[4, 7, 10, 13]]

@@ -63,7 +63,7 @@ def build_hand_model(
     )
     limits = anatomy.joint_limits(anatomy.rest_flexion(right.joints, axes))
     axes_right = torch.from_numpy(axes).float()
-    sides = (left, right)
+    sides = (_facing_out(left), _facing_out(right))
     mean = np.zeros((2, 15, 3)) if mean_pose is None else mean_pose
     return HandModel(
         name=name,
@@ -85,7 +85,17 @@ def build_hand_model(
         ),
         regions=_regions(right, axes),
         capsules=_capsules(right),
+        template_wrist=torch.zeros(2, 3),
+        template_wrist_directions=torch.zeros(2, len(shape_names), 3),
     )
+
+
+def _facing_out(hand: HandArrays) -> HandArrays:
+    """Triangles counter-clockwise seen from outside: the sealed volume is positive."""
+    a, b, c = hand.vertices[regions.sealed(hand.faces)].swapaxes(0, 1)
+    if (a * np.cross(b, c)).sum() > 0:
+        return hand
+    return replace(hand, faces=np.ascontiguousarray(hand.faces[:, [0, 2, 1]]))
 
 
 def _stack(arrays: list[np.ndarray]) -> torch.Tensor:

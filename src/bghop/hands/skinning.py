@@ -75,7 +75,7 @@ def shared_shape(
         for stride, size in zip(shape.stride()[:-2], shape.shape[:-2], strict=True)
     ):
         return rows[0]
-    # Comparing values would make a GPU wait; there, expanded shapes are recognised by their strides.
+    # Comparing values would make a GPU wait; there, expanded shapes are known by their strides.
     if shape.is_cuda or shape.requires_grad or torch.compiler.is_compiling():
         return None
     return rows[0] if bool((rows == rows[:1]).all()) else None

@@ -1,0 +1,221 @@
+"""Read the data out of a pickle without ever running what is in it.
+
+The official MANO files are Python 2 pickles that name numpy, scipy and chumpy. Here every admitted
+name becomes a `Record`, an inert object that remembers its arguments and state; nothing that the file
+names is imported or called. Arrays are then rebuilt from the recorded bytes. Any other name,
+above all one that could run code, is refused before it is looked up.
+"""
+
+import pickle
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from bghop.errors import HandModelError
+
+_LARGEST = 200 * 2**20
+"""Bytes; MANO files have 4 MB."""
+_DTYPE = re.compile(r"[<>|=]?[fiub](1|2|4|8)")
+
+
+class Record:
+    """An object of the file that was not made: what it would have been made from."""
+
+    def __init__(self, *arguments: Any) -> None:
+        self.arguments = arguments
+        self.state: Any = None
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+
+class ArrayRecord(Record):
+    """`numpy` array: state is (version, shape, dtype, is_fortran, bytes)."""
+
+
+class ScalarRecord(Record):
+    """`numpy` scalar: arguments are (dtype, bytes)."""
+
+
+class DtypeRecord(Record):
+    """`numpy` data type: arguments start with its code, state tells the byte order."""
+
+
+class SparseRecord(Record):
+    """`scipy.sparse` column-compressed matrix: state is its attributes."""
+
+
+class ChumpyRecord(Record):
+    """`chumpy` array: state has its data as `x`."""
+
+
+class SelectRecord(Record):
+    """`chumpy` selection: state has the source `a`, flat indices `idxs` and `preferred_shape`."""
+
+
+class _Base(Record):
+    """Stands for Python's `object` in the old way of remaking objects."""
+
+
+def _encode(text: Any, encoding: Any = "latin1") -> bytes:
+    """What `_codecs.encode` does for byte strings; other codecs are refused."""
+    if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
+        raise pickle.UnpicklingError("byte string in an unusual encoding")
+    return text.encode("latin1")
+
+
+def _remake(kind: Any, *_: Any) -> Record:
+    """What `copyreg._reconstructor` does, for records only."""
+    if not (isinstance(kind, type) and issubclass(kind, Record)):
+        raise pickle.UnpicklingError("an object of a kind that MANO files do not hold")
+    return kind()
+
+
+_ADMITTED: dict[tuple[str, str], Callable[..., Any]] = {
+    ("numpy", "ndarray"): ArrayRecord,
+    ("numpy", "dtype"): DtypeRecord,
+    ("numpy.core.multiarray", "_reconstruct"): ArrayRecord,
+    ("numpy._core.multiarray", "_reconstruct"): ArrayRecord,
+    ("numpy.core.multiarray", "scalar"): ScalarRecord,
+    ("numpy._core.multiarray", "scalar"): ScalarRecord,
+    ("scipy.sparse.csc", "csc_matrix"): SparseRecord,
+    ("scipy.sparse._csc", "csc_matrix"): SparseRecord,
+    ("_codecs", "encode"): _encode,
+    ("copy_reg", "_reconstructor"): _remake,
+    ("copyreg", "_reconstructor"): _remake,
+    ("__builtin__", "object"): _Base,
+    ("builtins", "object"): _Base,
+    ("__builtin__", "set"): set,
+    ("builtins", "set"): set,
+}
+_CHUMPY = {"Ch": ChumpyRecord, "Select": SelectRecord}
+
+
+class _Refused(pickle.UnpicklingError):
+    """The file names something that no MANO file needs."""
+
+
+# The Python implementation on purpose: hostile memo indices make the C one allocate gigabytes.
+class _PlainUnpickler(pickle._Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        """Only what is admitted; nothing is imported."""
+        if module.split(".", maxsplit=1)[0] == "chumpy":
+            return _CHUMPY.get(name, Record)
+        try:
+            return _ADMITTED[module, name]
+        except KeyError:
+            raise _Refused(f"{module}.{name}") from None
+
+    def load_build(self) -> None:
+        """State goes into records only: else a file could change attributes of our functions."""
+        if not isinstance(self.stack[-2], Record):  # pyright: ignore[reportAttributeAccessIssue]
+            raise pickle.UnpicklingError("state for something that has none")
+        super().load_build()  # pyright: ignore[reportAttributeAccessIssue]
+
+    dispatch: ClassVar = pickle._Unpickler.dispatch | {pickle.BUILD[0]: load_build}
+
+
+def read_plain_pickle(path: Path) -> dict[str, Any]:
+    """Top-level dictionary of a pickle, its arrays rebuilt, everything else as plain values.
+
+    Raises:
+        HandModelError: if the file is missing, too large, damaged, or names anything but data.
+    """
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise HandModelError(f"{path} is larger than any MANO file: download it again")
+        with path.open("rb") as file:
+            content = _PlainUnpickler(file, encoding="latin1").load()
+    except OSError as error:
+        raise HandModelError(
+            f"cannot read {path} ({error.strerror}): put the official MANO file there"
+        ) from error
+    except _Refused as error:
+        raise HandModelError(
+            f"{path} names {error}, which no MANO file holds, so it was not read: "
+            "use the original file from the MANO site"
+        ) from None
+    except HandModelError:
+        raise
+    except Exception as error:
+        raise HandModelError(
+            f"{path} is damaged or no pickle ({type(error).__name__}): download it again"
+        ) from error
+    if not isinstance(content, dict):
+        raise HandModelError(f"{path} holds no dictionary: use the original MANO file")
+    try:
+        return {str(key): _plain(value) for key, value in content.items()}
+    except HandModelError:
+        raise
+    except Exception as error:
+        raise HandModelError(
+            f"{path} holds a damaged array ({type(error).__name__}): download it again"
+        ) from error
+
+
+def _plain(value: Any) -> Any:
+    """Numpy arrays instead of records; values that are data already stay as they are."""
+    rebuild = _REBUILD.get(type(value))
+    if rebuild is not None:
+        return rebuild(value)
+    if isinstance(value, (list, tuple)):
+        return type(value)(_plain(item) for item in value)
+    return value
+
+
+def _selection(record: SelectRecord) -> np.ndarray:
+    source = np.asarray(_plain(record.state["a"])).ravel()
+    chosen = source[np.asarray(_plain(record.state["idxs"]))]
+    shape = record.state.get("preferred_shape")
+    return chosen if shape is None else chosen.reshape(_plain(shape))
+
+
+def _scalar(record: ScalarRecord) -> np.generic:
+    dtype, content = record.arguments
+    return np.frombuffer(_bytes(content), dtype=_dtype(dtype))[0]
+
+
+def _array(record: ArrayRecord) -> np.ndarray:
+    _, shape, dtype, is_fortran, content = record.state
+    flat = np.frombuffer(_bytes(content), dtype=_dtype(dtype))
+    return flat.reshape(shape, order="F" if is_fortran else "C")
+
+
+def _dtype(record: DtypeRecord) -> np.dtype:
+    """Plain numbers only: objects and structures are never needed."""
+    code = record.arguments[0]
+    if not isinstance(code, str) or not _DTYPE.fullmatch(code):
+        raise ValueError(f"array of type {code!r}")
+    order = record.state[1] if record.state else "="
+    return np.dtype(code).newbyteorder(order if order in ("<", ">") else "=")
+
+
+def _bytes(content: Any) -> bytes:
+    """Python 2 strings arrive as latin-1 text."""
+    return content.encode("latin1") if isinstance(content, str) else bytes(content)
+
+
+def _dense(state: dict[str, Any]) -> np.ndarray:
+    """A column-compressed matrix written out."""
+    shape = state["_shape"] if "_shape" in state else state["shape"]
+    rows, columns = (int(_plain(size)) for size in shape)
+    if rows * columns > 10**7:
+        raise ValueError("sparse matrix of absurd size")
+    data, indices, starts = (np.asarray(_plain(state[k])) for k in ("data", "indices", "indptr"))
+    if len(starts) != columns + 1 or int(starts[-1]) != len(data) or len(indices) != len(data):
+        raise ValueError("sparse matrix with contradictory sizes")
+    dense = np.zeros((rows, columns))
+    np.add.at(dense, (indices, np.repeat(np.arange(columns), np.diff(starts))), data)
+    return dense
+
+
+_REBUILD: dict[type, Callable[[Any], Any]] = {
+    ArrayRecord: _array,
+    ScalarRecord: _scalar,
+    SparseRecord: lambda record: _dense(record.state),
+    ChumpyRecord: lambda record: _plain(record.state["x"]),
+    SelectRecord: _selection,
+}
