@@ -16,6 +16,11 @@ def shifted(mesh: Mesh, x: float, y: float = 0.0, z: float = 0.0) -> Mesh:
     return Mesh(vertices=mesh.vertices + np.array([x, y, z]), faces=mesh.faces)
 
 
+def without_faces(mesh: Mesh, share: float) -> Mesh:
+    keep = np.random.default_rng(0).random(len(mesh.faces)) >= share
+    return Mesh(vertices=mesh.vertices, faces=mesh.faces[keep])
+
+
 def box_distance(points: np.ndarray, extents: np.ndarray) -> np.ndarray:
     beyond = np.abs(points) - extents / 2
     return np.linalg.norm(np.maximum(beyond, 0), axis=-1) + np.minimum(beyond.max(axis=-1), 0)
@@ -48,7 +53,8 @@ def test_samples_of_a_mug_are_exact_near_and_within_one_percent_far(mug_grid):
     outside = truth > 0
     near = outside & (truth < 6 * mug_grid.spacing)
     np.testing.assert_allclose(found[near], truth[near], atol=1e-6)
-    relative = np.abs(found - truth)[outside] / truth[outside]
+    far = outside & ~near
+    relative = np.abs(found - truth)[far] / truth[far]
     assert np.quantile(relative, 0.999) < 0.01
     assert relative.max() < 0.02
 
@@ -74,15 +80,17 @@ def test_box_has_one_spacing_and_does_not_waste_samples():
         sdf_from_mesh(box((0.3, 0.1, 0.05)), resolution=8)
 
 
-def test_missing_faces_hardly_change_signs_and_leave_no_cliffs():
-    whole = mug()
-    keep = np.random.default_rng(0).random(len(whole.faces)) >= 0.05
-    torn = sdf_from_mesh(Mesh(vertices=whole.vertices, faces=whole.faces[keep]), resolution=64)
-    points = torn.points().reshape(-1, 3).double().numpy()
-    truth = MeshQuery(whole).contains(points)
+@pytest.mark.parametrize("whole", [mug(), torus(0.1, 0.03, segments=128)], ids=["mug", "torus"])
+def test_missing_faces_hardly_change_signs(whole):
+    torn = sdf_from_mesh(without_faces(whole, 0.05), resolution=64)
+    truth = MeshQuery(whole).contains(torn.points().reshape(-1, 3).double().numpy())
     assert ((torn.values.reshape(-1).numpy() < 0) == truth).mean() > 0.995
+
+
+def test_holes_leave_no_cliffs():
+    torn = sdf_from_mesh(without_faces(torus(0.1, 0.03, segments=128), 0.2), resolution=96)
     for axis in range(3):
-        assert float(torn.values.diff(dim=axis).abs().max()) < 1.5 * torn.spacing
+        assert float(torn.values.diff(dim=axis).abs().max()) < 1.3 * torn.spacing
 
 
 def test_large_hole_is_covered():
