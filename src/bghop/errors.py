@@ -22,4 +22,4 @@ class OptionError(BghopError):
 
 
 class DrawingError(BghopError):
-    """Pictures that cannot be drawn on this machine; results are complete without them."""
+    """Pictures that cannot be drawn (no OpenGL); results are complete without them."""

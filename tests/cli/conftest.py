@@ -25,6 +25,8 @@ def beside(mesh, *, hand_model, num, seed, steps, progress):
 
 
 class NoWorker:
+    note = ""
+
     def request(self, cells, **_):
         pass
 

@@ -8,7 +8,6 @@ import trimesh
 from PIL import Image
 
 from bghop.drawing.contact_sheet import Cell, draw_contact_sheet
-from bghop.drawing.render import Renderer
 from bghop.drawing.scene import HAND_COLORS, Scene
 from bghop.drawing.worker import SheetWorker
 from bghop.errors import DrawingError
@@ -25,11 +24,8 @@ def cells(num):
     return [Cell(scene=scene, heading=str(k + 1), caption="depth 1.0 | 2.0 mm") for k in range(num)]
 
 
-class FlatRenderer(Renderer):
+class FlatRenderer:
     """Stands in for the window where only the layout matters."""
-
-    def __init__(self):
-        pass
 
     def picture(self, *_):
         return np.full((32, 32, 3), 200, dtype=np.uint8)
@@ -72,11 +68,24 @@ def test_the_other_process_draws_both_hands_and_several_sheets():
         worker.close()
 
 
-def test_a_broken_driver_is_an_error_with_the_remedy_and_not_a_crash():
+def test_where_opengl_ends_the_process_another_draws_without_it():
     worker = SheetWorker()
     worker._process.kill()
     worker.request(cells(1), title="", subtitle="")
-    with pytest.raises(DrawingError, match="install libegl1"):
+    picture = Image.open(io.BytesIO(worker.answer()))
+    assert "install libegl1" in worker.note
+    for color in HAND_COLORS:
+        assert near(picture, color) > 0.02
+    worker.request(cells(2), title="", subtitle="")
+    assert worker.answer().startswith(b"\x89PNG")
+    worker.close()
+
+
+def test_when_nothing_can_draw_it_is_an_error_and_not_a_crash(monkeypatch):
+    monkeypatch.setattr("bghop.drawing.worker.sys.executable", "/bin/false")
+    worker = SheetWorker()
+    worker.request(cells(1), title="", subtitle="")
+    with pytest.raises(DrawingError, match="bghop doctor"):
         worker.answer()
     worker.close()
 

@@ -42,6 +42,8 @@ class FakeSynthesizer:
 class FakeSheetWorker:
     """No window: the job's files are tested, not the picture."""
 
+    note = ""
+
     def request(self, cells, **_):
         self.num = len(cells)
 

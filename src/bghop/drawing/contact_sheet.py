@@ -1,13 +1,14 @@
 """The contact sheet: every grasp in two views with its key numbers, in one picture."""
 
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
+from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
-from bghop.drawing.render import Renderer
 from bghop.drawing.scene import HAND_COLORS, Scene
-from bghop.drawing.views import choose_views
+from bghop.drawing.views import View, choose_views
 
 MOST_CELLS = 48
 """A sheet shows the best grasps up to this number."""
@@ -16,6 +17,15 @@ _COLUMNS = 4
 _LABEL, _TITLE, _GAP = 46, 64, 12
 _INK, _SOFT_INK = (38, 42, 48), (110, 116, 124)
 _PAPER, _TABLE = (255, 255, 255), (238, 240, 243)
+
+
+@runtime_checkable
+class Painter(Protocol):
+    """Draws square pictures of scenes: `Renderer`, or `SoftwareRenderer` without OpenGL."""
+
+    def picture(self, scene: Scene, view: View) -> UInt8[np.ndarray, "size size 3"]:
+        """One picture."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +40,7 @@ class Cell:
 
 
 def draw_contact_sheet(
-    renderer: Renderer, cells: list[Cell], *, title: str, subtitle: str
+    renderer: Painter, cells: list[Cell], *, title: str, subtitle: str
 ) -> Image.Image:
     """A grid of cells under a title row; each cell has two views chosen to show both hands."""
     tiles = [_tile(renderer, cell) for cell in cells[:MOST_CELLS]]
@@ -49,7 +59,7 @@ def draw_contact_sheet(
     return sheet
 
 
-def _tile(renderer: Renderer, cell: Cell) -> Image.Image:
+def _tile(renderer: Painter, cell: Cell) -> Image.Image:
     views = choose_views(cell.scene, _VIEWS)
     pixels = np.concatenate([renderer.picture(cell.scene, view) for view in views], axis=1)
     tile = Image.new("RGB", (pixels.shape[1], pixels.shape[0] + _LABEL), _PAPER)

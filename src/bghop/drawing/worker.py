@@ -8,6 +8,7 @@ Protocol: on stdin a pickled request with its length (8 bytes, little endian) be
 the PNG, or one line that says what went wrong, in the same form. The process ends with its stdin.
 """
 
+import contextlib
 import os
 import pickle
 import subprocess
@@ -16,29 +17,30 @@ from io import BytesIO
 from typing import IO
 
 from bghop.drawing.contact_sheet import Cell, draw_contact_sheet
+from bghop.drawing.render import Renderer
+from bghop.drawing.software import SoftwareRenderer
 from bghop.errors import DrawingError
+
+_PNG = b"\x89PNG"
 
 
 class SheetWorker:
-    """The other process, started at once and used for any number of sheets."""
+    """The other process, started at once and used for any number of sheets.
+
+    Where OpenGL does not work a second process takes over that draws without it.
+    """
 
     def __init__(self) -> None:
         """Starts the process; it warms up while the caller goes on."""
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "bghop.drawing.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
+        self.note = ""
+        """Why pictures are plainer than they could be; empty if they are not."""
+        self._process = _start()
+        self._asked = b""
 
     def request(self, cells: list[Cell], *, title: str, subtitle: str) -> None:
         """Asks for a sheet; the drawing goes on beside the caller's work."""
-        stdin = self._process.stdin
-        try:
-            if stdin is not None:
-                _send(stdin, pickle.dumps((cells, title, subtitle)))
-        except OSError:
-            return  # the process has ended: `answer` says so
+        self._asked = pickle.dumps((cells, title, subtitle))
+        _ask(self._process, self._asked)
 
     def answer(self) -> bytes:
         """The sheet that was asked for, as a PNG file.
@@ -46,14 +48,18 @@ class SheetWorker:
         Raises:
             DrawingError: Pictures cannot be drawn on this machine.
         """
-        stdout = self._process.stdout
-        try:
-            content = b"" if stdout is None else _receive(stdout)
-        except (OSError, EOFError):
-            content = b""
-        if not content.startswith(b"\x89PNG"):
-            words = content.decode(errors="replace") or "the drawing process ended"
-            msg = f"cannot draw pictures ({words}): install libegl1 or mesa-libEGL"
+        content = _answer(self._process)
+        if not content.startswith(_PNG) and not self.note:
+            self.note = (
+                f"pictures are drawn without OpenGL, plainer and slower ({_words(content)}): "
+                "install libegl1 or mesa-libEGL"
+            )
+            self.close()
+            self._process = _start("--software")
+            _ask(self._process, self._asked)
+            content = _answer(self._process)
+        if not content.startswith(_PNG):
+            msg = f"cannot draw pictures ({_words(content)}): see `bghop doctor`"
             raise DrawingError(msg)
         return content
 
@@ -61,15 +67,41 @@ class SheetWorker:
         """Ends the process."""
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
-                try:
+                with contextlib.suppress(OSError):
                     pipe.close()
-                except OSError:
-                    continue
         try:
             self._process.wait(timeout=2)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+
+def _start(*arguments: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "bghop.drawing.worker", *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def _ask(process: subprocess.Popen[bytes], request: bytes) -> None:
+    # A process that has ended is noticed when its answer is read.
+    with contextlib.suppress(OSError):
+        if process.stdin is not None:
+            _send(process.stdin, request)
+
+
+def _answer(process: subprocess.Popen[bytes]) -> bytes:
+    """A PNG file, or a line of text that says why there is none, or nothing."""
+    try:
+        return b"" if process.stdout is None else _receive(process.stdout)
+    except (OSError, EOFError):
+        return b""
+
+
+def _words(content: bytes) -> str:
+    return content.decode(errors="replace") or "the drawing process ended"
 
 
 def _send(pipe: IO[bytes], content: bytes) -> None:
@@ -85,16 +117,14 @@ def _receive(pipe: IO[bytes]) -> bytes:
     return content
 
 
-def _serve() -> None:
+def _serve(*, software: bool) -> None:
     """The loop of the other process. Its input comes from its parent only, hence pickle."""
-    from bghop.drawing.render import Renderer
-
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever libraries print must not land among the answers
-    renderer: Renderer | None = None
+    renderer: Renderer | SoftwareRenderer | None = None
     problem = ""
     try:
-        renderer = Renderer()
+        renderer = SoftwareRenderer() if software else Renderer()
     except Exception as error:
         problem = _one_line(error)
     while True:
@@ -121,4 +151,4 @@ def _one_line(error: Exception) -> str:
 
 
 if __name__ == "__main__":
-    _serve()
+    _serve(software="--software" in sys.argv)

@@ -117,6 +117,8 @@ def _pictures() -> str:
     try:
         worker.request([Cell(scene=scene, heading="", caption="")], title="", subtitle="")
         worker.answer()
+        if worker.note:
+            return worker.note
     finally:
         worker.close()
     return f"VTK draws off screen, ready in {time.perf_counter() - start:.1f} s"

@@ -35,10 +35,11 @@ class ResultWriter:
         self._job = job
         self._worker: SheetWorker | None = None
 
-    def warm_up(self) -> None:
+    def warm_up(self) -> SheetWorker:
         """Starts the drawing process, which then gets ready beside the synthesis."""
         if self._worker is None:
             self._worker = SheetWorker()
+        return self._worker
 
     def close(self) -> None:
         """Ends the drawing process."""
@@ -61,28 +62,26 @@ class ResultWriter:
         grasps = _ranked(mesh, hand_model, found, seconds, progress)
         scenes = _scenes(mesh, hand_model, grasps)
         warnings = [warning.message for warning in mesh.warnings]
-        self.warm_up()
-        worker = self._worker
         cells = [
             Cell(scene=scene, heading=str(index + 1), caption=_caption(grasps.metrics[index]))
             for index, scene in enumerate(scenes)
         ]
-        if worker is not None:
-            worker.request(cells, title=item.name, subtitle=_subtitle(mesh, self._job, len(cells)))
+        worker = self.warm_up()
+        worker.request(cells, title=item.name, subtitle=_subtitle(mesh, self._job, len(cells)))
         for index, scene in enumerate(scenes):
             progress("writing scenes", index, len(scenes))
             write_whole(folder.path / grasp_file_name(index), scene_glb(scene))
         progress("drawing", 0, 1)
-        sheet: str | None = None
+        header = _header(self._job, item, mesh, hand_model, warnings)
+        header["sheet"] = None
         try:
-            if worker is not None:
-                write_whole(folder.path / SHEET_FILE, worker.answer())
-                sheet = SHEET_FILE
+            write_whole(folder.path / SHEET_FILE, worker.answer())
+            header["sheet"] = SHEET_FILE
         except DrawingError as error:
             self.close()  # a broken process is not asked again; the next object gets a new one
             warnings.append(f"no {SHEET_FILE}: {error}")
-        header = _header(self._job, item, mesh, hand_model, warnings)
-        header["sheet"] = sheet
+        if worker.note:
+            warnings.append(worker.note)
         header["time_s"] = seconds
         content = grasps_to_json(_with_header(grasps, header))
         for entry, metrics in zip(content["grasps"], grasps.metrics, strict=True):
