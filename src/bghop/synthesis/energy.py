@@ -11,7 +11,7 @@ from torch import Tensor
 
 from bghop.synthesis.equilibrium import Contacts, balance_error, holding_forces
 from bghop.synthesis.probe import HandState
-from bghop.synthesis.spheres import FOREARM_RADIUS, HandSpheres
+from bghop.synthesis.spheres import FOREARM_RADIUS, OVERLAP, HandSpheres
 
 PAD_FORCE = 15.0
 """Newtons that one finger can press with."""
@@ -99,8 +99,7 @@ def self_collision(state: HandState, spheres: HandSpheres) -> Float[Tensor, "n"]
     i, j = spheres.may_touch.nonzero().unbind(-1)
     centres = state.sphere_centres
     gap = (centres[..., i, :] - centres[..., j, :]).norm(dim=-1)
-    # Skin gives way a little: two fingers pressed together overlap by a millimetre.
-    overlap = (0.9 * (spheres.radius[:, i] + spheres.radius[:, j]) - gap).clamp_min(0)
+    overlap = (OVERLAP * (spheres.radius[:, i] + spheres.radius[:, j]) - gap).clamp_min(0)
     return overlap.sum((-1, -2)) / 0.01
 
 

@@ -32,11 +32,11 @@ class Contacts:
 
 
 def project_to_cone(
-    force: Float[Tensor, "*batch 3"],
-    inward: Float[Tensor, "*batch 3"],
-    limit: Float[Tensor, "*batch"],
+    force: Float[Tensor, "*#batch 3"],
+    inward: Float[Tensor, "*#batch 3"],
+    limit: Float[Tensor, "*#batch"],
     friction: float,
-) -> Float[Tensor, "*batch 3"]:
+) -> Float[Tensor, "*out 3"]:
     """Nearest force in the friction cone about `inward`, then scaled to a normal part <= limit."""
     normal = (force * inward).sum(-1)
     tangent = force - normal[..., None] * inward
@@ -51,22 +51,22 @@ def project_to_cone(
 
 
 def wrench(
-    points: Float[Tensor, "*batch contact 3"],
-    forces: Float[Tensor, "*batch contact 3"],
+    points: Float[Tensor, "*#batch contact 3"],
+    forces: Float[Tensor, "*#batch contact 3"],
     centre: Float[Tensor, "3"],
     length: float,
-) -> Float[Tensor, "*batch 6"]:
+) -> Float[Tensor, "*out 6"]:
     """Summed force (N) and torque about `centre` divided by `length` (so N too)."""
     torque = torch.linalg.cross((points - centre) / length, forces, dim=-1)
     return torch.cat([forces.sum(-2), torque.sum(-2)], dim=-1)
 
 
 def _adjoint(
-    error: Float[Tensor, "*batch 6"],
-    points: Float[Tensor, "*batch contact 3"],
+    error: Float[Tensor, "*#batch 6"],
+    points: Float[Tensor, "*#batch contact 3"],
     centre: Float[Tensor, "3"],
     length: float,
-) -> Float[Tensor, "*batch contact 3"]:
+) -> Float[Tensor, "*out contact 3"]:
     """Gradient of `0.5 |wrench|^2` with respect to each force."""
     arm = (points - centre) / length
     return error[..., None, :3] + torch.linalg.cross(

@@ -12,7 +12,7 @@ from torch import Tensor
 from bghop.geometry.sdf import SdfGrid
 from bghop.hands.joints import TIP_BONES
 from bghop.hands.model import HandModel, HandParameters
-from bghop.synthesis.spheres import HandSpheres, forearm_points, spheres_from_capsules
+from bghop.synthesis.spheres import HandSpheres, forearm_points, make_spheres
 
 PAD_POINTS = 10
 PALM_POINTS = 24
@@ -64,7 +64,7 @@ def make_probe(model: HandModel, *, num_skin: int = 260) -> Probe:
         vertices=torch.cat([fixed, skin]),
         pad_normals=torch.stack([normals[:, pad] for pad in pads], dim=1),
         palm_normals=normals[:, palm],
-        spheres=spheres_from_capsules(model.capsules),
+        spheres=make_spheres(model),
     )
 
 

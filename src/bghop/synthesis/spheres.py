@@ -8,7 +8,10 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from bghop.hands.joints import BONE_PARENTS
-from bghop.hands.model import Capsules, HandModel
+from bghop.hands.model import HandModel
+
+OVERLAP = 0.9
+"""Share of two radii at which balls of one hand touch: skin gives way by a millimetre."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -30,8 +33,9 @@ class HandSpheres:
         return (T[..., :3, :3] @ self.centre[..., None]).squeeze(-1) + T[..., :3, 3]
 
 
-def spheres_from_capsules(capsules: Capsules) -> HandSpheres:
-    """Balls at most 1.2 radii apart along every capsule (the right hand's lengths decide)."""
+def make_spheres(model: HandModel) -> HandSpheres:
+    """Balls at most 1.2 radii apart along every capsule of the model."""
+    capsules = model.capsules
     bones: list[int] = []
     shares: list[float] = []
     index: list[int] = []
@@ -47,12 +51,12 @@ def spheres_from_capsules(capsules: Capsules) -> HandSpheres:
     share = torch.tensor(shares, dtype=capsules.start.dtype, device=device)[:, None]
     centre = (1 - share) * capsules.start[:, index] + share * capsules.end[:, index]
     bone = torch.tensor(bones, device=device)
-    return HandSpheres(
-        bone=bone,
-        centre=centre,
-        radius=capsules.radius[:, index],
-        may_touch=_separate_pairs(bones).to(device),
-    )
+    radius = capsules.radius[:, index]
+    at_rest = model.bone_joints[:, bone] + centre
+    gap = torch.cdist(at_rest, at_rest) - OVERLAP * (radius[..., None, :] + radius[..., None])
+    # Neighbours that are this near at rest are near in every pose.
+    may_touch = _separate_pairs(bones).to(device) & (gap > 0).all(0)
+    return HandSpheres(bone=bone, centre=centre, radius=radius, may_touch=may_touch)
 
 
 def _finger(bone: int) -> int:

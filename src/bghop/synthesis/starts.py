@@ -17,7 +17,7 @@ from bghop.geometry.sdf import SdfGrid
 from bghop.geometry.transforms import rigid
 from bghop.hands.model import HandModel, HandParameters
 from bghop.synthesis.preshapes import PosedPreshapes, frame_from_directions, pose_preshapes, tilt
-from bghop.synthesis.spheres import FOREARM_RADIUS, forearm_points, spheres_from_capsules
+from bghop.synthesis.spheres import FOREARM_RADIUS, forearm_points, make_spheres
 from bghop.synthesis.surface import SurfaceSamples
 
 _FAR = 0.14
@@ -75,7 +75,7 @@ def single_starts(
     T = torch.stack([side[0] for side in sides])
     advance = torch.stack([side[2] for side in sides])
 
-    spheres = spheres_from_capsules(model.capsules)
+    spheres = make_spheres(model)
     posed = _pose(model, shapes, T, preshape)
     centres = spheres.centres_object(posed.Ts_object_bone).transpose(0, 1)
     shift, started_inside = _slide(sdf, centres, spheres.radius, advance)
