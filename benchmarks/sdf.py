@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from shared_meshes import load_shared_objects
 
 from bghop.geometry.isosurface import extract_surface
 from bghop.geometry.mesh import Mesh, MeshQuery
 from bghop.geometry.sdf import SdfGrid, sdf_from_mesh
 from bghop.geometry.shapes import casserole
+from shared_meshes import load_shared_objects
 
 SIGN_POINTS = 40_000
 
@@ -102,7 +102,8 @@ def main() -> None:
         row["surface_s"] = timed(lambda grid=sdf: extract_surface(grid), 1)[0]
         rows[name] = {key: float(f"{value:.5g}") for key, value in row.items()}
     mesh = objects.get("025_mug", next(iter(objects.values())))
-    points = np.random.default_rng(0).uniform(*mesh.bounds, (100_000, 3))
+    low, high = mesh.bounds
+    points = np.random.default_rng(0).uniform(low, high, (100_000, 3))
     query = MeshQuery(mesh)
     query.signed_distances(points[:10])
     wall, cpu = timed(lambda: query.signed_distances(points))

@@ -10,6 +10,11 @@ from bghop.geometry.mesh import Mesh, MeshQuery
 from bghop.geometry.shapes import box
 
 
+@pytest.fixture(autouse=True)
+def same_random_numbers() -> None:
+    torch.manual_seed(0)
+
+
 def shifted(mesh: Mesh, x: float, y: float, z: float) -> Mesh:
     return Mesh(vertices=mesh.vertices + np.array([x, y, z]), faces=mesh.faces)
 

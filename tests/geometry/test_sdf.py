@@ -12,6 +12,11 @@ from bghop.geometry.sdf import SdfGrid, sdf_from_mesh, sdf_on_cube, union
 from bghop.geometry.shapes import box, mug, sphere, torus
 
 
+@pytest.fixture(autouse=True)
+def same_random_numbers() -> None:
+    torch.manual_seed(0)
+
+
 def shifted(mesh: Mesh, x: float, y: float = 0.0, z: float = 0.0) -> Mesh:
     return Mesh(vertices=mesh.vertices + np.array([x, y, z]), faces=mesh.faces)
 
