@@ -2,6 +2,7 @@ import pytest
 import torch
 import trimesh
 
+from bghop.drawing.worker import SheetWorker
 from bghop.geometry.transforms import rigid
 from bghop.hands.model import HandParameters
 from bghop.synthesis.synthesize import Synthesis
@@ -24,8 +25,11 @@ def beside(mesh, *, hand_model, num, seed, steps, progress):
     )
 
 
-class NoWorker:
+class NoWorker(SheetWorker):
     note = ""
+
+    def __init__(self):
+        pass
 
     def request(self, cells, **_):
         pass

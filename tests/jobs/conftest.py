@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from bghop.drawing.worker import SheetWorker
 from bghop.geometry.transforms import rigid
 from bghop.hands.model import HandParameters
 from bghop.synthesis.synthesize import Synthesis
@@ -39,10 +40,13 @@ class FakeSynthesizer:
         )
 
 
-class FakeSheetWorker:
+class FakeSheetWorker(SheetWorker):
     """No window: the job's files are tested, not the picture."""
 
     note = ""
+
+    def __init__(self):
+        pass
 
     def request(self, cells, **_):
         self.num = len(cells)
