@@ -8,6 +8,8 @@ from jaxtyping import Float, Int64
 from bghop.hands.anatomy import chains, vertex_areas_and_normals
 
 _STEPS = 25
+_CONVERGED = 1e-5
+"""Metres; a hundredth of the skin error."""
 _ROUNDS = 4
 
 
@@ -98,4 +100,6 @@ def _fit(bar: Bar, points: Float[np.ndarray, "n 3"], areas: Float[np.ndarray, "n
         H = (J * weight[:, None]).T @ J + pull
         step = np.linalg.solve(H, (J * weight[:, None]).T @ residual + pull @ (x - first))
         x = x - step.clip(-0.005, 0.005)
+        if np.abs(step).max() < _CONVERGED:
+            break
     return Bar(start=x[:3], end=x[3:6], radius=float(max(x[6], 1e-3)))

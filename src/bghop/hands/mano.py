@@ -2,8 +2,8 @@
 
 The files need a registration at the MANO site and are not part of bghop. They are read without
 chumpy and without running any pickled code (`hands/plain_pickle.py`). What differs between data
-sets is asked, never guessed: whether poses count from a flat or the mean hand, whether the left file's
-shape directions get the well-known sign correction, and which vertices are fingertips.
+sets is asked, never guessed: whether poses count from a flat or the mean hand, whether the left
+file's shape directions get the well-known sign correction, and which vertices are fingertips.
 
 Our wrist frame has MANO's axes but its origin at the wrist joint. MANO turns a hand about its wrist
 joint where that lies in the template, so MANO's `transl` is not the wrist's position;

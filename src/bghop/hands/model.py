@@ -58,7 +58,12 @@ class Anatomy:
     """How each of the 15 finger bones may turn; equal angles on both sides are mirror images."""
 
     axes: Float[Tensor, "hand=2 15 3 3"]
-    """Rows: unit bend, splay and twist axes in the rest frame; `angles = axes @ rotvec`."""
+    """Rows: unit bend, splay and twist axes in the rest frame; `angles = axes @ rotvec`.
+
+    Orthonormal. The right twist axis points along the bone, and `bend x twist` out of the palmar
+    side; the left axes are their mirror images as rotation axes (pseudo-vectors), so there both
+    are reversed.
+    """
     limits: Float[Tensor, "15 3 2"]
     """Lower and upper angle in radians for (bend, splay, twist); bend > 0 closes the hand."""
 

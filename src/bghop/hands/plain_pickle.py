@@ -1,8 +1,8 @@
 """Read the data out of a pickle without ever running what is in it.
 
 The official MANO files are Python 2 pickles that name numpy, scipy and chumpy. Here every admitted
-name becomes a `Record`, an inert object that remembers its arguments and state; nothing that the file
-names is imported or called. Arrays are then rebuilt from the recorded bytes. Any other name,
+name becomes a `Record`, an inert object that remembers its arguments and state; nothing that the
+file names is imported or called. Arrays are then rebuilt from the recorded bytes. Any other name,
 above all one that could run code, is refused before it is looked up.
 """
 
@@ -115,7 +115,10 @@ class _PlainUnpickler(pickle._Unpickler):
             raise pickle.UnpicklingError("state for something that has none")
         super().load_build()  # pyright: ignore[reportAttributeAccessIssue]
 
-    dispatch: ClassVar = pickle._Unpickler.dispatch | {pickle.BUILD[0]: load_build}
+    dispatch: ClassVar[dict[int, Any]] = {
+        **pickle._Unpickler.dispatch,
+        pickle.BUILD[0]: load_build,
+    }
 
 
 def read_plain_pickle(path: Path) -> dict[str, Any]:

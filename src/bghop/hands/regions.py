@@ -57,8 +57,11 @@ def wrist_loop(faces: Int64[np.ndarray, "face 3"]) -> list[int]:
     Raises:
         HandModelError: if the mesh has no boundary or more than one.
     """
-    half_edges = {(int(f[i]), int(f[(i + 1) % 3])) for f in faces for i in range(3)}
-    following = {b: a for a, b in half_edges if (b, a) not in half_edges}
+    starts, ends = faces.T.ravel(), np.roll(faces, -1, axis=1).T.ravel()
+    size = int(faces.max()) + 1
+    open_edges = ~np.isin(starts * size + ends, ends * size + starts)
+    # The seal runs along the boundary the other way.
+    following = dict(zip(ends[open_edges].tolist(), starts[open_edges].tolist(), strict=True))
     if not following:
         raise HandModelError("the hand mesh is closed already; expected one open wrist boundary")
     loop = [min(following)]

@@ -92,7 +92,8 @@ def build_hand_model(
 
 def _facing_out(hand: HandArrays) -> HandArrays:
     """Triangles counter-clockwise seen from outside: the sealed volume is positive."""
-    a, b, c = hand.vertices[regions.sealed(hand.faces)].swapaxes(0, 1)
+    # The wrist is the origin and its opening is small about it: the seal adds next to nothing.
+    a, b, c = hand.vertices[hand.faces].swapaxes(0, 1)
     if (a * np.cross(b, c)).sum() > 0:
         return hand
     return replace(hand, faces=np.ascontiguousarray(hand.faces[:, [0, 2, 1]]))
