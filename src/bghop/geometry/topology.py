@@ -53,7 +53,9 @@ def merge_vertices(
     """
     if len(faces) == 0:
         return vertices[:0], faces
-    used = np.unique(faces)
+    mask = np.zeros(len(vertices), dtype=bool)
+    mask[faces] = True
+    used = np.flatnonzero(mask)
     low = vertices[used].min(axis=0)
     step = max(float((vertices[used].max(axis=0) - low).max()) * 1e-7, 1e-300)
     cells = np.rint((vertices[used] - low) / step).astype(np.int64)
