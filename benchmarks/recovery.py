@@ -6,7 +6,7 @@ the released one (+-0.30 m, 16^3, truncation 0.12). Rows differ in the share of 
 joints outside +-0.30 m and in the noise added to the whole field after the truncation. Prints one
 JSON line.
 
-    python benchmarks/recovery.py [--poses 200] [--baseline-poses 20]
+    python benchmarks/recovery.py [--poses 200] [--baseline-poses 20] [--threads 2]
 """
 
 import argparse
@@ -175,8 +175,9 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--poses", type=int, default=200)
     parser.add_argument("--baseline-poses", type=int, default=20)
+    parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
-    torch.set_num_threads(2)
+    torch.set_num_threads(options.threads)
     model = load_open_hand()
     spec = GridSpec.released(model.joints_rest[1, 5])
     rows, baseline = {}, {}

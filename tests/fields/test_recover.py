@@ -208,3 +208,20 @@ def test_no_gradients_and_the_input_is_left_alone():
 def test_a_field_of_another_grid_is_refused():
     with pytest.raises(OptionError, match="pass the GridSpec"):
         recover_hands(torch.zeros(2, 20, 8, 8, 8), SPEC, MODEL)
+
+
+def test_weak_dips_refine_a_hand_whose_joints_leave_the_grid():
+    """Joints at the rim with fewer cells than `seen` asks for still place the fingers exactly."""
+    hands = random_hands(40)
+    joints = MODEL.joints(hands)
+    shift = torch.zeros(40, 2, 3)
+    shift[..., 0] = 0.33 - joints[..., 0].amax(-1)
+    T = hands.T_object_hand.clone()
+    T[..., :3, 3] += shift
+    hands = replace(hands, T_object_hand=T)
+    field = field_of(hands)
+    result = recover_hands(field, SPEC, MODEL)
+    free = (field < SPEC.truncation).flatten(-3).sum(-1)
+    weak = (free >= 3) & ~result.measured.seen
+    assert weak.sum() >= 5
+    assert joint_error(result, hands)[..., 1:][weak].median() < 1e-3

@@ -24,14 +24,12 @@ _STAGES_SD = (0.02, 0.005, 0.001, 1e-5)
 """Extra standard deviation of the joints, metres: coarse to fine, so that no stage starts blind.
 The last one bounds the condition of the normal equations; exact joints stay exact to 1 um."""
 _STAGE_STEPS = (4, 3, 3, 8)
-_LATE_STEPS = 40
+LATE_STEPS = 40
 """Further steps for the hands that still move after the last stage."""
 _WALL_SD = 0.03
 """Radians beyond a limit that count as one standard deviation."""
 _LEAST_SPREAD = 0.02
 """Radians; spread of an angle whose limits coincide."""
-_CONVERGED = 1e-3
-"""A hand is finished when a step promises less than this decrease of its chi-squared."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -141,21 +139,22 @@ def fit_articulation(
     rows = moving.nonzero().squeeze(-1)
     if len(rows):
         measure = joint_misfit(joints_frame[rows], covariance[rows], seen[rows], _STAGES_SD[-1])
-        late, _ = minimise(_rows(skeletons, rows), _rows(state, rows), measure, _LATE_STEPS)
-        state = replace(
-            state,
-            **{
-                name: value.index_copy(0, rows, getattr(late, name))
-                for name, value in vars(state).items()
-            },
-        )
+        late, _ = minimise(pick(skeletons, rows), pick(state, rows), measure, LATE_STEPS)
+        state = put(state, rows, late)
     return state
 
 
 def minimise(
-    skeletons: Skeletons, state: Articulation, measure: MeasureMisfit, steps: int
+    skeletons: Skeletons,
+    state: Articulation,
+    measure: MeasureMisfit,
+    steps: int,
+    *,
+    finished: float = 0.02,
 ) -> tuple[Articulation, Bool[Tensor, "row"]]:
     """Levenberg-Marquardt with one damping per hand; a step that does not help is not taken.
+
+    A hand is finished when a step promises less than `finished` decrease of its chi-squared.
 
     Returns:
         The state, and which hands were still moving when the steps ran out.
@@ -173,7 +172,7 @@ def minimise(
         state = _choose(better, trial, state)
         normal = _choose(better, trial_normal, normal)
         damping = torch.where(better, damping / 10, damping * 10).clamp(1e-9, 1e6)
-        moving = promised > _CONVERGED
+        moving = promised > finished
         if not bool(moving.any()):
             break
     return state, moving
@@ -299,7 +298,13 @@ def _choose(better: Bool[Tensor, "row"], new: _Solved, old: _Solved) -> _Solved:
 _Table = TypeVar("_Table", Articulation, Skeletons)
 
 
-def _rows(table: _Table, rows: Int[Tensor, "picked"]) -> _Table:
+def pick(table: _Table, rows: Int[Tensor, "picked"]) -> _Table:
     """Some rows of every tensor that has rows."""
     picked = {k: v[rows] for k, v in vars(table).items() if k != "limits"}
     return replace(table, **picked)
+
+
+def put(state: Articulation, rows: Int[Tensor, "picked"], new: Articulation) -> Articulation:
+    """Replace some rows."""
+    merged = {k: v.index_copy(0, rows, getattr(new, k)) for k, v in vars(state).items()}
+    return replace(state, **merged)

@@ -147,7 +147,12 @@ def measure_channels(
     field: Float[Tensor, "channel x y z"], spec: GridSpec, evidence: Evidence
 ) -> ChannelFits:
     """Joints of some thousand channels at once; see `recover_joints`."""
-    window = open_window(torch.nan_to_num(field, nan=spec.truncation), spec)
+    field = torch.nan_to_num(field, nan=spec.truncation)
+    return fit_channels(open_window(field, deepest_cells(field, spec), spec), spec, evidence)
+
+
+def fit_channels(window: Window, spec: GridSpec, evidence: Evidence) -> ChannelFits:
+    """Joints in given windows; see `recover_joints`."""
     position = _search_lattice(window)
     for _ in range(_GAUSS_NEWTON_STEPS):
         moments = moments_about(window, position)
@@ -204,8 +209,10 @@ def _window_radius(spec: GridSpec) -> int:
     return int(spec.reach / spec.spacing) + 2
 
 
-def open_window(field: Float[Tensor, "channel x y z"], spec: GridSpec) -> Window:
-    """Cut the window about the deepest 3x3x3 mean of each channel."""
+def deepest_cells(
+    field: Float[Tensor, "channel x y z"], spec: GridSpec
+) -> Int[Tensor, "channel 3"]:
+    """Index of the deepest 3x3x3 mean of each channel."""
     size = field.shape[-1]
     summed = spec.truncation - field
     for axis in (-3, -2, -1):
@@ -214,8 +221,14 @@ def open_window(field: Float[Tensor, "channel x y z"], spec: GridSpec) -> Window
         total.narrow(axis, 0, size - 1).add_(summed.narrow(axis, 1, size - 1))
         summed = total
     best = summed.flatten(1).argmax(-1)
-    start = torch.stack([best // size**2, best // size % size, best % size], dim=-1)
+    return torch.stack([best // size**2, best // size % size, best % size], dim=-1)
 
+
+def open_window(
+    field: Float[Tensor, "channel x y z"], start: Int[Tensor, "channel 3"], spec: GridSpec
+) -> Window:
+    """Cut the window about a cell of each channel."""
+    size = field.shape[-1]
     radius = _window_radius(spec)
     row = torch.arange(-radius, radius + 1, device=field.device)
     steps = torch.cartesian_prod(row, row, row)

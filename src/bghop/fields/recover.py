@@ -9,10 +9,11 @@ summary loses.
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from bghop.fields.articulation import (
+    LATE_STEPS,
     Articulation,
     MeasureMisfit,
     Misfit,
@@ -20,6 +21,8 @@ from bghop.fields.articulation import (
     fit_articulation,
     minimise,
     normal_equations,
+    pick,
+    put,
     start_from_palm,
 )
 from bghop.fields.grid_spec import GridSpec
@@ -29,8 +32,10 @@ from bghop.fields.multilateration import (
     Evidence,
     MeasuredJoints,
     check_field,
+    fit_channels,
     measure_channels,
     moments_about,
+    open_window,
     window_cells,
 )
 from bghop.geometry.rotations import matrix_from_rotvec
@@ -40,7 +45,9 @@ from bghop.hands.joints import TIP_JOINTS
 from bghop.hands.model import HandModel, HandParameters
 
 _CELL_STEPS = 4
+_CELL_FINISHED = 0.05  # of chi-squared; cells change sides, so that it never settles further
 _LEAST_NOISE = 5e-4  # of the truncation; bounds the condition of the normal equations
+_WEAK_EVIDENCE = Evidence(cells=1, ratio=4.5, worst_sd=float("inf"))
 _TIP_ROUNDS = 4
 _TIP_TOLERANCE = 1e-5  # metres
 _CHUNK_CELLS = 700_000  # cells of all windows worked on at once: keeps the temporaries in cache
@@ -165,8 +172,16 @@ def _recover_pairs(
 
     start = start_from_palm(skeletons, measured.joints_frame, measured.covariance, seen)
     fit = fit_articulation(skeletons, start, measured.joints_frame, measured.covariance, seen)
-    cells = cell_misfit(fits, seen, spec)
-    fit, _ = minimise(skeletons, fit, cells, _CELL_STEPS)
+    fits, used = look_again(field.flatten(0, 2), fits, seen, present, _joints(skeletons, fit), spec)
+    cells = cell_misfit(fits, used, spec)
+    fit, moving = minimise(skeletons, fit, cells, _CELL_STEPS, finished=_CELL_FINISHED)
+    rows = moving.nonzero().squeeze(-1)
+    if len(rows):
+        few = cell_misfit(_pick_hands(fits, rows), used[rows], spec)
+        late, _ = minimise(
+            pick(skeletons, rows), pick(fit, rows), few, LATE_STEPS, finished=_CELL_FINISHED
+        )
+        fit = put(fit, rows, late)
     for _ in range(_TIP_ROUNDS):
         tips, gap = _skinned_tips(model, skeletons, fit, shapes)
         if gap < _TIP_TOLERANCE:
@@ -181,6 +196,55 @@ def _by_hand(fits: ChannelFits) -> MeasuredJoints:
     return MeasuredJoints(
         **{name: getattr(fits, name).unflatten(0, (-1, NUM_CHANNELS)) for name in names}
     )
+
+
+def look_again(
+    field: Float[Tensor, "channel x y z"],
+    fits: ChannelFits,
+    seen: Bool[Tensor, "row channel=20"],
+    present: Bool[Tensor, "row"],
+    joints_frame: Float[Tensor, "row joint=21 3"],
+    spec: GridSpec,
+) -> tuple[ChannelFits, Bool[Tensor, "row channel=20"]]:
+    """Search unseen channels where the fitted hand expects their joints: weak dips count there.
+
+    A dip in one window of a few hundred cells needs less to stand out than one anywhere in the
+    grid, and a joint at the rim needs no full-rank information once the hand holds it. What is
+    found refines the hand but stays unseen in `MeasuredJoints`. The absence of a dip counts for
+    nothing: a generated field may just lack a joint.
+
+    Returns:
+        The fits with new windows for those channels, and which channels hold evidence.
+    """
+    index = (~seen & present[:, None]).flatten().nonzero().squeeze(-1)
+    if len(index) == 0:
+        return fits, seen
+    axis = spec.axis(dtype=torch.float64, device=field.device)
+    expected = spec.to_grid(joints_frame[:, 1:].flatten(0, 1)[index])
+    start = ((expected - axis[0]) / (axis[1] - axis[0])).round().long()
+    values = torch.nan_to_num(field[index], nan=spec.truncation)
+    window = open_window(values, start.clamp(0, spec.resolution - 1), spec)
+    again = fit_channels(window, spec, _WEAK_EVIDENCE)
+    near = (again.joints_frame - joints_frame[:, 1:].flatten(0, 1)[index]).norm(dim=-1) < spec.reach
+    old = fits.window
+    moved = replace(
+        old,
+        values=old.values.index_copy(0, index, window.values),
+        inside=old.inside.index_copy(0, index, window.inside),
+        start=old.start.index_copy(0, index, window.start),
+    )
+    fits = replace(fits, window=moved, noise=fits.noise.index_copy(0, index, again.noise))
+    return fits, seen.flatten().index_copy(0, index, again.seen & near).reshape(seen.shape)
+
+
+def _pick_hands(fits: ChannelFits, rows: Int[Tensor, "picked"]) -> ChannelFits:
+    """The channels of some hands."""
+    shared = ("offsets", "basis", "reach_squared")
+    channel = torch.arange(NUM_CHANNELS, device=rows.device)
+    index = (rows[:, None] * NUM_CHANNELS + channel).flatten()
+    window = {k: v[index] for k, v in vars(fits.window).items() if k not in shared}
+    rest = {k: v[index] for k, v in vars(fits).items() if k != "window"}
+    return replace(fits, window=replace(fits.window, **window), **rest)
 
 
 def cell_misfit(
@@ -255,6 +319,14 @@ def _rest(skeletons: Skeletons, fit: Articulation) -> Float[Tensor, "row joint=2
     )
 
 
+def _joints(skeletons: Skeletons, fit: Articulation) -> Float[Tensor, "row joint=21 3"]:
+    """Joints of the fitted hands in the grid's frame."""
+    kinematics = joints_and_jacobian(
+        _rest(skeletons, fit), skeletons.axes, fit.angles, skeletons.shape_directions
+    )
+    return (fit.R[:, None] @ kinematics.joints_hand[..., None]).squeeze(-1) + fit.t[:, None]
+
+
 def _result(
     model: HandModel,
     skeletons: Skeletons,
@@ -273,10 +345,7 @@ def _result(
     covariance = torch.linalg.inv_ex(torch.where(here, information, eye))[0][:, :6, :6]
     pose, shape = _parameters(model, fit, shapes)
     T = rigid(fit.R, fit.t)
-    kinematics = joints_and_jacobian(
-        _rest(skeletons, fit), skeletons.axes, fit.angles, skeletons.shape_directions
-    )
-    joints = (fit.R[:, None] @ kinematics.joints_hand[..., None]).squeeze(-1) + fit.t[:, None]
+    joints = _joints(skeletons, fit)
     neutral = torch.eye(4, dtype=T.dtype, device=T.device)
     hands = HandParameters(
         present=present,
