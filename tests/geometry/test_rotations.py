@@ -45,6 +45,7 @@ def about(axis, angle, dtype=torch.float64):
 
 
 @given(vectors, vectors)
+@settings(deadline=None)
 def test_skew_is_the_cross_product(a, b):
     torch.testing.assert_close(skew(a) @ b, torch.linalg.cross(a, b))
 
@@ -54,6 +55,13 @@ def test_skew_is_the_cross_product(a, b):
 def test_exponential_equals_scipy(rotvec):
     expected = Rotation.from_rotvec(rotvec.numpy()).as_matrix()
     np.testing.assert_allclose(matrix_from_rotvec(rotvec), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("angle", [1e-12, 1e-6, 1e-4, 9.9e-4])
+def test_small_angles_are_exact_to_the_last_digits(angle):
+    rotvec = about([1.0, -2, 0.5], angle)
+    expected = torch.linalg.matrix_exp(skew(rotvec))
+    torch.testing.assert_close(matrix_from_rotvec(rotvec), expected, atol=1e-15, rtol=0)
 
 
 @given(vectors)
