@@ -13,7 +13,7 @@ from bghop.drawing.scene import HAND_COLORS, OBJECT_COLOR, Scene, Triangles
 from bghop.drawing.views import FIELD_OF_VIEW, View
 
 BACKGROUND = (1.0, 1.0, 1.0)
-_SUPERSAMPLING = 1.7  # averaging pixels is the antialiasing that every driver supports
+_SUPERSAMPLING = 1.5  # averaging pixels is the antialiasing that every driver supports
 _MOST_FACES = 150_000
 _WRIST_EDGE_DEG = 65.0  # the rim of the sealed wrist is an edge, creases of the skin are not
 
@@ -41,12 +41,15 @@ class Renderer:
                 plotter.add_light(light)
         self._plotter = plotter
         self._object: Triangles | None = None
+        self._scene: Scene | None = None
 
     def picture(self, scene: Scene, view: View) -> UInt8[np.ndarray, "size size 3"]:
-        """One picture of a scene; the object's geometry is kept while it stays the same array."""
+        """One picture of a scene; what stays the same (scene, or its object) is kept."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # VTK and pyvista deprecations are none of the user's
-            self._show(scene)
+            if scene is not self._scene:
+                self._show(scene)
+                self._scene = scene
             camera = self._plotter.camera
             camera.position, camera.focal_point, camera.up = view.position, view.target, view.up
             camera.view_angle = np.degrees(FIELD_OF_VIEW)
