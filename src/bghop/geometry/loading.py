@@ -74,8 +74,8 @@ def load_mesh(path: str | Path, *, scale: float = 1.0, unit: str = "m", part: bo
     _check_file(path)
     parts = _read(path)
     vertices, faces = _joined(parts, path.name)
-    broken = ~np.isfinite(vertices).all(axis=1)
-    if broken[faces].any():
+    finite = np.isfinite(vertices).min(axis=1)
+    if not finite[faces].all():
         raise MeshError(
             f"{path.name} has vertices that are NaN or infinite: export it again or delete them "
             "(in Blender: Mesh > Clean Up > Delete Loose and Merge by Distance)"

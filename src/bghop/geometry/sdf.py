@@ -59,8 +59,9 @@ class SdfGrid:
         """Signed distance (metres) at any point of the object frame, with gradients.
 
         Inside the box the trilinear value. Outside, the distance to the surface point that the
-        nearest border point sees: an upper bound within some percent, continuous at the border,
-        with a gradient of length one. The grid's values are constants: no gradient reaches them.
+        nearest border point sees: an upper bound within some percent, continuous at the border;
+        its gradient points away from that surface point and has length one. The grid's values are
+        constants: no gradient reaches them.
         """
         return self._look_up(points)[0]
 
