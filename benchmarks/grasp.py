@@ -17,6 +17,7 @@ import sys
 import time
 from pathlib import Path
 
+import trimesh
 from shared_meshes import load_shared_objects
 
 from bghop.evaluation.ranking import faults
@@ -49,7 +50,7 @@ def main() -> None:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         file = folder / f"{name}.ply"
-        mesh.export(file)
+        trimesh.Trimesh(mesh.vertices, mesh.faces, process=False).export(file)
         command = [
             str(Path(sys.executable).with_name("bghop")), "grasp", str(file),
             "--out", str(folder / "result"), "--num", str(arguments.num),

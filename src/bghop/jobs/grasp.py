@@ -5,7 +5,8 @@ is drawn in another process meanwhile; `grasps.json` comes last and means "compl
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -180,11 +181,28 @@ def _optimize(
     from bghop.synthesis.synthesize import SynthesizeOptions, synthesize
 
     optimize = OptimizeOptions() if steps is None else OptimizeOptions(steps=steps)
-    return synthesize(
-        mesh,
-        hand_model=hand_model,
-        num=num,
-        seed=seed,
-        options=SynthesizeOptions(optimize=optimize),
-        progress=progress,
-    )
+    with _one_thread():
+        return synthesize(
+            mesh,
+            hand_model=hand_model,
+            num=num,
+            seed=seed,
+            options=SynthesizeOptions(optimize=optimize),
+            progress=progress,
+        )
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Tensors of some thousand rows gain nothing from a second thread.
+
+    On a busy machine its waiting costs a lot: 73 s instead of 7 s were seen (docs/decisions.md).
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
