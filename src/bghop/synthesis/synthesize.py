@@ -32,7 +32,7 @@ class SynthesizeOptions:
     """Start pairs for every result asked for (at least 32 in all)."""
     pool: int = 1200
     """Single-hand starts per side that the pairs are chosen from."""
-    sdf_resolution: int = 96
+    sdf_resolution: int = 112
     """Samples along the object's longest side."""
     friction: float = 0.8
     """Coulomb friction between skin and object."""
