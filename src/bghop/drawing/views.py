@@ -12,6 +12,7 @@ _MARGIN = 1.06
 _SMALLEST_CELL = 0.006  # metres; of the coarse depth buffer
 _DEPTH_SLACK = 0.012  # metres; a point this little behind the foremost one still counts as seen
 _NUM_POINTS = 5000
+_FROM_BELOW = 0.25
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -26,21 +27,29 @@ class View:
 def choose_views(scene: Scene, num: int = 2) -> list[View]:
     """The `num` views that show both hands best, each from another side than those before.
 
-    Candidates are 12 directions around the vertical (z) at three heights. A view is worth the
-    visible share of the less visible hand, then of both; hidden means behind the object or a hand.
+    Candidates are 12 directions around the vertical (z) at four heights; the one
+    from below is taken only where it shows clearly more. Views taken together are
+    worth the visible share of the less visible hand, each hand in the view that shows it best; one
+    more view is worth what it adds to that, and what it shows by itself. Hidden means behind the
+    object or a hand.
     """
     directions = _candidates()
     surface, area = _sparse_surface(*scene.object)
     hands = [hand[0][::2] for hand in scene.hands if hand is not None]
     # Cells so large that several points of the object's surface fall into each.
     cell = max(_SMALLEST_CELL, np.sqrt(4 * area / _NUM_POINTS))
-    worth = np.array([_visibility([surface, *hands], cell, axis) for axis in directions])
+    shares = np.stack([_visibility([surface, *hands], cell, axis) for axis in directions])
+    alone = _worth(shares)
+    seen = np.zeros(shares.shape[1])
+    sameness = np.where(directions[:, 2] < 0, _FROM_BELOW, 0.0)
     views: list[View] = []
     for _ in range(num):
-        best = int(worth.argmax())
+        together = _worth(np.maximum(shares, seen))
+        best = int((together + 0.5 * alone - sameness).argmax())
         views.append(fit_view(scene.points(), directions[best]))
+        seen = np.maximum(seen, shares[best])
         # Towards the chosen side other views tell less: prefer those 70 to 180 degrees away.
-        worth = worth - np.clip((directions @ directions[best] - 0.35) / 0.65, 0, 1)
+        sameness = sameness + np.clip((directions @ directions[best] - 0.35) / 0.65, 0, 1)
     return views
 
 
@@ -57,9 +66,9 @@ def fit_view(points: Float[np.ndarray, "n 3"], direction: Float[np.ndarray, "3"]
 
 
 def _candidates() -> Float[np.ndarray, "view 3"]:
-    """Unit directions towards the camera; heights 10, 35 and 65 degrees above the horizon."""
+    """Unit directions towards the camera; 35, 10, 65 degrees above the horizon and 25 below."""
     azimuths = np.arange(12) * (np.pi / 6) + 0.2  # not along the axes: boxes should show two sides
-    heights = np.radians([35.0, 10.0, 65.0])
+    heights = np.radians([35.0, 10.0, 65.0, -25.0])
     height, azimuth = (grid.ravel() for grid in np.meshgrid(heights, azimuths, indexing="ij"))
     flat = np.cos(height)
     return np.stack([flat * np.cos(azimuth), flat * np.sin(azimuth), np.sin(height)], -1)
@@ -70,14 +79,23 @@ def _screen_axes(
 ) -> tuple[Float[np.ndarray, "3"], Float[np.ndarray, "3"]]:
     """Unit vectors to the right and up in the picture; z is up in the frame."""
     right = np.cross([0.0, 0.0, 1.0], direction)
+    if np.linalg.norm(right) < 1e-6:  # straight from above or below
+        right = np.array([1.0, 0.0, 0.0])
     right /= np.linalg.norm(right)
     return right, np.cross(direction, right)
 
 
+def _worth(shares: Float[np.ndarray, "view hand"]) -> Float[np.ndarray, "view"]:
+    """The less visible hand counts most; without hands every view is alike."""
+    if shares.shape[1] == 0:
+        return np.zeros(len(shares))
+    return shares.min(1) + 0.3 * shares.mean(1)
+
+
 def _visibility(
     parts: list[Float[np.ndarray, "_ 3"]], cell: float, direction: Float[np.ndarray, "3"]
-) -> float:
-    """Visible share of all parts but the first, seen along one direction in parallel projection."""
+) -> Float[np.ndarray, "part"]:
+    """Visible share of each part but the first, along one direction in parallel projection."""
     owner = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
     local = np.concatenate(parts) @ np.stack([*_screen_axes(direction), direction]).T
     cells = np.floor((local[:, :2] - local[:, :2].min(0)) / cell).astype(np.int64)
@@ -86,8 +104,7 @@ def _visibility(
     front = np.full(width * height, -np.inf)
     np.maximum.at(front, flat, local[:, 2])
     seen = local[:, 2] >= front[flat] - _DEPTH_SLACK
-    shares = [float(seen[owner == k].mean()) for k in range(1, len(parts))]
-    return min(shares) + 0.3 * float(np.mean(shares)) if shares else 0.0
+    return np.array([seen[owner == k].mean() for k in range(1, len(parts))])
 
 
 def _sparse_surface(

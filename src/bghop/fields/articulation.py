@@ -168,11 +168,12 @@ def minimise(
         promised = promised + (finger_step * normal.finger_gradient).sum((-1, -2))
         trial = _moved(state, palm_step, finger_step)
         trial_normal = normal_equations(skeletons, trial, measure)
-        better = trial_normal.cost <= normal.cost
+        # A finished hand stays put, so that no hand's result depends on the others in the batch.
+        better = (trial_normal.cost <= normal.cost) & moving
         state = _choose(better, trial, state)
         normal = _choose(better, trial_normal, normal)
         damping = torch.where(better, damping / 10, damping * 10).clamp(1e-9, 1e6)
-        moving = promised > finished
+        moving = moving & (promised > finished)
         if not bool(moving.any()):
             break
     return state, moving
