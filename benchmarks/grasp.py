@@ -18,10 +18,10 @@ import time
 from pathlib import Path
 
 import trimesh
-from shared_meshes import load_shared_objects
 
 from bghop.evaluation.ranking import faults
 from bghop.jobs.grasps_file import read_grasps
+from shared_meshes import load_shared_objects
 
 
 def run(command: list[str]) -> tuple[int, float, float]:

@@ -26,7 +26,6 @@ _PUBLIC = {
     "hand_field": "bghop.fields.hand_field",
     "recover_joints": "bghop.fields.multilateration",
     "recover_hands": "bghop.fields.recover",
-    "Interaction": "bghop.interaction",
     "synthesize": "bghop.synthesis.synthesize",
     "Synthesis": "bghop.synthesis.synthesize",
     "SynthesizeOptions": "bghop.synthesis.synthesize",

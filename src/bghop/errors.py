@@ -2,7 +2,7 @@
 
 
 class BghopError(Exception):
-    """Base of all errors that a user can mend; the command line prints it as one line, exit code 2."""
+    """Base of the errors that a user can mend; the command line prints them as one line."""
 
 
 class MeshError(BghopError):

@@ -8,8 +8,9 @@ from bghop.hands.model import HandParameters
 from bghop.synthesis.synthesize import Synthesis
 
 
-def beside(mesh, *, hand_model, num, seed, steps, progress):
+def beside(mesh, *, hand_model, job, up, progress):
     """Instead of the optimiser: open hands at both sides of the object."""
+    num = job.num
     rest = hand_model.rest_parameters(num)
     t = torch.tensor([[-0.3, 0.0, 0.0], [0.3, 0.0, 0.0]]).expand(num, 2, 3)
     progress(1, 1)

@@ -112,6 +112,7 @@ OPTIONS = {
     "num_fraction": (["--num", "1.5"], r"--help"),
     "seed_negative": (["--seed=-1"], r"use 0 to"),
     "seed_too_large": (["--seed", str(2**63)], r"use 0 to"),
+    "up_unknown": (["--up", "w"], r"up"),
     "steps_zero": (["--steps", "0"], r"use 1 to"),
     "method_prior": (["--method", "prior"], r"use --method optimize"),
     "method_sds": (["--method", "sds"], r"use --method optimize"),

@@ -13,8 +13,9 @@ class FakeSynthesizer:
     def __init__(self):
         self.calls = []
 
-    def __call__(self, mesh, *, hand_model, num, seed, steps, progress):
-        self.calls.append((mesh.name, num, seed, steps))
+    def __call__(self, mesh, *, hand_model, job, up, progress):
+        num = job.num
+        self.calls.append((mesh.name, num, job.seed, up))
         rest = hand_model.rest_parameters(num)
         middle = torch.from_numpy(mesh.bounds.mean(0)).float()
         side = torch.tensor([-1.0, 1.0])

@@ -13,6 +13,7 @@ import trimesh
 
 from bghop.errors import DrawingError, MeshError, ResultError
 from bghop.jobs.grasp import Listener, run_grasp_job
+from bghop.jobs.grasp_inputs import ObjectInput, up_of
 from bghop.jobs.grasp_options import GraspJob
 from bghop.jobs.grasps_file import read_grasps
 
@@ -47,7 +48,7 @@ def test_one_mesh_becomes_the_files_of_the_contract(tmp_path, box_files, fake_sy
     assert content["hand_model"]["name"] == "open"
     assert content["sheet"] == "grasps.png"
     assert [entry["glb"] for entry in content["grasps"]] == ["grasp_000.glb", "grasp_001.glb"]
-    assert fake_synthesizer.calls == [("box0", 2, 7, None)]
+    assert fake_synthesizer.calls == [("box0", 2, 7, "z")]
 
 
 def test_scenes_are_in_the_frame_and_size_of_the_scaled_mesh(tmp_path, box_files, fake_synthesizer):
@@ -92,7 +93,7 @@ def test_the_same_command_keeps_what_is_finished(tmp_path, box_files, fake_synth
 
 
 @pytest.mark.parametrize(
-    "change", [{"num": 2}, {"seed": 1}, {"text": "x"}, {"scale": 1.1}, {"steps": 5}]
+    "change", [{"num": 2}, {"seed": 1}, {"text": "x"}, {"scale": 1.1}, {"steps": 5}, {"up": "y"}]
 )
 def test_other_options_in_the_same_folder_are_refused_unless_overwritten(
     tmp_path, box_files, fake_synthesizer, change
@@ -276,3 +277,17 @@ def test_kill_9_in_a_batch_of_ten_loses_nothing_and_repeats_nothing(tmp_path, bo
     assert log.read_text().split() == first_run + second_run
     for k in range(10):
         assert names(out / f"box{k}") == {"grasp_000.glb", "grasps.json", "grasps.png"}
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "up"),
+    [
+        ("a.obj", "auto", "z"),
+        ("a.glb", "auto", "y"),
+        ("a.glb", "z", "z"),
+        ("a.obj", "none", "none"),
+    ],
+)
+def test_up_is_that_of_the_file_format_unless_given(tmp_path, name, given, up):
+    item = ObjectInput(source=str(tmp_path / name), name="a", sha256="0")
+    assert up_of(GraspJob(meshes=(name,), out=tmp_path, up=given), item) == up

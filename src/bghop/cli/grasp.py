@@ -39,6 +39,9 @@ class Grasp:
     """How hands are found. prior and sds need a learned prior, which this version does not have."""
     steps: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
     """Optimisation steps; more is better and slower. None: the default of the method."""
+    up: Literal["auto", "x", "y", "z", "none"] = "auto"
+    """Which way is up in the mesh's frame: people hold things the right way up. auto: y for glTF
+    files, z for all others."""
     mano: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
     """Folder with MANO_LEFT.pkl and MANO_RIGHT.pkl to use instead of the open hand."""
     device: Annotated[str, tyro.conf.arg(metavar="auto|cpu|cuda")] = "auto"
@@ -64,6 +67,7 @@ class Grasp:
             unit=self.unit,
             method=self.method,
             steps=self.steps,
+            up=self.up,
             mano=self.mano,
             device=self.device,
             overwrite=self.overwrite,

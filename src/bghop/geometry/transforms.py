@@ -15,7 +15,7 @@ def rigid(
 
 
 def invert_rigid(T_a_b: Float[Tensor, "*batch 4 4"]) -> Float[Tensor, "*batch 4 4"]:
-    """`T_b_a` of a rigid `T_a_b`: `[R^T, -R^T t; 0 1]`. Not for similarities (use torch.inverse)."""
+    """`T_b_a` of a rigid `T_a_b`: `[R^T, -R^T t; 0 1]`. Not for similarities."""
     R = T_a_b[..., :3, :3].transpose(-1, -2)
     return rigid(R, -(R @ T_a_b[..., :3, 3:]).squeeze(-1))
 

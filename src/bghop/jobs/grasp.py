@@ -15,7 +15,14 @@ from bghop.errors import BghopError
 from bghop.evaluation.metrics import GraspMetrics
 from bghop.geometry.mesh import Mesh
 from bghop.hands.model import HandModel
-from bghop.jobs.grasp_inputs import ObjectInput, find_object, identity_of, load_hands, load_object
+from bghop.jobs.grasp_inputs import (
+    ObjectInput,
+    find_object,
+    identity_of,
+    load_hands,
+    load_object,
+    up_of,
+)
 from bghop.jobs.grasp_options import GraspJob, check_options
 from bghop.jobs.grasp_results import ResultWriter
 from bghop.jobs.grasps_file import read_grasps
@@ -32,12 +39,11 @@ class Synthesizer(Protocol):
         mesh: Mesh,
         *,
         hand_model: HandModel,
-        num: int,
-        seed: int,
-        steps: int | None,
+        job: GraspJob,
+        up: str,
         progress: Callable[[int, int], None] | None,
     ) -> Synthesis:
-        """Up to `num` grasps, best first."""
+        """Up to `job.num` grasps, best first; `up` is an axis' name or none."""
         ...
 
 
@@ -136,9 +142,8 @@ class _Runner:
             found = self.synthesizer(
                 mesh,
                 hand_model=self.hand_model,
-                num=self.job.num,
-                seed=self.job.seed,
-                steps=self.job.steps,
+                job=self.job,
+                up=up_of(self.job, item),
                 progress=lambda done, total: self.listener.stage(
                     item.name, "finding grasps", done, total
                 ),
@@ -172,22 +177,23 @@ def _optimize(
     mesh: Mesh,
     *,
     hand_model: HandModel,
-    num: int,
-    seed: int,
-    steps: int | None,
+    job: GraspJob,
+    up: str,
     progress: Callable[[int, int], None] | None,
 ) -> Synthesis:
     from bghop.synthesis.optimize import OptimizeOptions
     from bghop.synthesis.synthesize import SynthesizeOptions, synthesize
 
-    optimize = OptimizeOptions() if steps is None else OptimizeOptions(steps=steps)
+    optimize = OptimizeOptions() if job.steps is None else OptimizeOptions(steps=job.steps)
+    axis = (float(up == "x"), float(up == "y"), float(up == "z"))
+    options = SynthesizeOptions(optimize=optimize, up=axis if any(axis) else None)
     with _one_thread():
         return synthesize(
             mesh,
             hand_model=hand_model,
-            num=num,
-            seed=seed,
-            options=SynthesizeOptions(optimize=optimize),
+            num=job.num,
+            seed=job.seed,
+            options=options,
             progress=progress,
         )
 

@@ -91,8 +91,17 @@ def settings_of(job: GraspJob, item: ObjectInput) -> dict[str, Any]:
         "seed": job.seed,
         "method": job.method,
         "steps": job.steps,
+        "up": up_of(job, item),
         "hand_model": "open" if job.mano is None else "mano",
     }
+
+
+def up_of(job: GraspJob, item: ObjectInput) -> str:
+    """The axis against gravity of one object: `auto` resolved by the kind of file."""
+    if job.up != "auto":
+        return job.up
+    is_gltf = not item.built_in and Path(item.source).suffix.lower() in {".glb", ".gltf"}
+    return "y" if is_gltf else "z"
 
 
 def identity_of(job: GraspJob, item: ObjectInput) -> str:

@@ -9,6 +9,8 @@ from bghop.errors import OptionError
 METHODS = ("optimize", "prior", "sds")
 UNITS = ("m", "dm", "cm", "mm", "in", "inch", "ft")
 """Those of bghop.geometry.loading that an object's file may have."""
+UPS = ("auto", "x", "y", "z", "none")
+"""`auto` is y for glTF files, whose standard says so, and z for all others."""
 MOST_GRASPS = 1000
 MOST_TEXT = 1000
 MOST_STEPS = 100_000
@@ -29,6 +31,8 @@ class GraspJob:
     method: str = "optimize"
     steps: int | None = None
     """Optimisation steps; None for the method's own default."""
+    up: str = "auto"
+    """Axis against gravity in the mesh's frame; see `UPS`."""
     mano: Path | None = None
     """Folder with the official MANO files; None for the open hand."""
     device: str = "auto"
@@ -52,6 +56,7 @@ def check_options(job: GraspJob) -> None:
             f"--scale {job.scale} is not a size: use a positive number such as 1 or 0.4",
         ),
         (job.unit in UNITS, f"--unit {job.unit} is unknown: use one of {', '.join(UNITS)}"),
+        (job.up in UPS, f"--up {job.up} is unknown: use one of {', '.join(UPS)}"),
         (job.method in METHODS, f"--method {job.method} is unknown: use optimize"),
         (
             job.method == "optimize",
