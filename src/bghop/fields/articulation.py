@@ -24,7 +24,7 @@ _STAGES_SD = (0.02, 0.005, 0.001, 1e-5)
 """Extra standard deviation of the joints, metres: coarse to fine, so that no stage starts blind.
 The last one bounds the condition of the normal equations; exact joints stay exact to 1 um."""
 _STAGE_STEPS = (4, 3, 3, 8)
-LATE_STEPS = 40
+_LATE_STEPS = 40
 """Further steps for the hands that still move after the last stage."""
 _WALL_SD = 0.03
 """Radians beyond a limit that count as one standard deviation."""
@@ -139,7 +139,7 @@ def fit_articulation(
     rows = moving.nonzero().squeeze(-1)
     if len(rows):
         measure = joint_misfit(joints_frame[rows], covariance[rows], seen[rows], _STAGES_SD[-1])
-        late, _ = minimise(pick(skeletons, rows), pick(state, rows), measure, LATE_STEPS)
+        late, _ = minimise(pick(skeletons, rows), pick(state, rows), measure, _LATE_STEPS)
         state = put(state, rows, late)
     return state
 

@@ -13,7 +13,6 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from bghop.fields.articulation import (
-    LATE_STEPS,
     Articulation,
     MeasureMisfit,
     Misfit,
@@ -45,6 +44,7 @@ from bghop.hands.joints import TIP_JOINTS
 from bghop.hands.model import HandModel, HandParameters
 
 _CELL_STEPS = 4
+_CELL_LATE_STEPS = 12
 _CELL_FINISHED = 0.05  # of chi-squared; cells change sides, so that it never settles further
 _LEAST_NOISE = 5e-4  # of the truncation; bounds the condition of the normal equations
 _WEAK_EVIDENCE = Evidence(cells=1, ratio=4.5, worst_sd=float("inf"))
@@ -179,7 +179,7 @@ def _recover_pairs(
     if len(rows):
         few = cell_misfit(_pick_hands(fits, rows), used[rows], spec)
         late, _ = minimise(
-            pick(skeletons, rows), pick(fit, rows), few, LATE_STEPS, finished=_CELL_FINISHED
+            pick(skeletons, rows), pick(fit, rows), few, _CELL_LATE_STEPS, finished=_CELL_FINISHED
         )
         fit = put(fit, rows, late)
     for _ in range(_TIP_ROUNDS):
