@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import torch
 
 import bghop
@@ -10,8 +11,9 @@ from bghop.geometry.shapes import box
 
 SIZE = (0.26, 0.18, 0.012)
 base = box(SIZE)
-lid = box(SIZE)  # lies on the base; the hinge is the far long edge between them
-lid = bghop.Mesh(vertices=lid.vertices + [0.0, 0.0, SIZE[2] + 0.001], faces=lid.faces)
+raise_lid = np.eye(4)
+raise_lid[2, 3] = SIZE[2] + 0.001
+lid = box(SIZE).transformed(raise_lid)  # on the base; the hinge is the far long edge between them
 hinge = Joint(
     kind="revolute", axis=(-1.0, 0.0, 0.0), origin=(0.0, SIZE[1] / 2, SIZE[2] / 2),
     limits=(0.0, math.pi),

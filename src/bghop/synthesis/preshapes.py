@@ -115,15 +115,6 @@ def pose_preshapes(model: HandModel) -> PosedPreshapes:
     )
 
 
-def frame_from_directions(
-    first: Float[Tensor, "*batch 3"], second: Float[Tensor, "*batch 3"]
-) -> Float[Tensor, "*batch 3 3"]:
-    """Rotation whose columns are `first`, `second` made perpendicular to it, and their product."""
-    x = torch.nn.functional.normalize(first, dim=-1)
-    y = torch.nn.functional.normalize(second - (second * x).sum(-1, keepdim=True) * x, dim=-1)
-    return torch.stack([x, y, torch.linalg.cross(x, y, dim=-1)], dim=-1)
-
-
 def tilt(
     directions: Float[Tensor, "n 3"], sigma: float, generator: torch.Generator
 ) -> Float[Tensor, "n 3"]:

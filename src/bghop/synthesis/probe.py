@@ -5,11 +5,13 @@ Full hands have 1,600 vertices a side; the energy sees all pads and a spread of 
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from bghop.geometry.sdf import SdfGrid
+from bghop.hands.anatomy import vertex_areas_and_normals
 from bghop.hands.joints import TIP_BONES
 from bghop.hands.model import HandModel, HandParameters
 from bghop.synthesis.spheres import HandSpheres, forearm_points, make_spheres
@@ -124,11 +126,11 @@ def _spread(
 
 def _vertex_normals(model: HandModel) -> Float[Tensor, "hand=2 vert 3"]:
     """Area-weighted outward normals of the rest meshes."""
-    vertices, faces = model.vertices_rest, model.faces
-    hand = torch.arange(2, device=faces.device)[:, None, None]
-    a, b, c = vertices[hand, faces].unbind(-2)
-    normal = torch.linalg.cross(b - a, c - a, dim=-1)
-    out = torch.zeros_like(vertices)
-    for corner in range(3):
-        out.scatter_add_(1, faces[..., corner, None].expand(-1, -1, 3), normal)
-    return torch.nn.functional.normalize(out, dim=-1)
+    normals = [
+        vertex_areas_and_normals(
+            model.vertices_rest[side].detach().cpu().double().numpy(),
+            model.faces[side].cpu().numpy(),
+        )[1]
+        for side in range(2)
+    ]
+    return torch.as_tensor(np.stack(normals)).to(model.vertices_rest)

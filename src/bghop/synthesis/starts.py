@@ -13,10 +13,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from bghop.geometry.rotations import matrix_from_6d
 from bghop.geometry.sdf import SdfGrid
 from bghop.geometry.transforms import rigid
 from bghop.hands.model import HandModel, HandParameters
-from bghop.synthesis.preshapes import PosedPreshapes, frame_from_directions, pose_preshapes, tilt
+from bghop.synthesis.preshapes import PosedPreshapes, pose_preshapes, tilt
 from bghop.synthesis.spheres import FOREARM_RADIUS, forearm_points, make_spheres
 from bghop.synthesis.surface import SurfaceSamples
 
@@ -126,9 +127,9 @@ def _placed(
     flip = torch.where(torch.rand(num, 1, generator=generator) < 0.5, -1.0, 1.0).to(normals)
     first = torch.where(clamp, along, -tilt(normals, 0.25, generator))
     second = torch.where(clamp, flip * normals, along)
-    R = frame_from_directions(first, second) @ frame_from_directions(
-        shapes.approach_hand[side, preshape], shapes.second_hand[side, preshape]
-    ).transpose(-1, -2)
+    of_hand = [shapes.approach_hand[side, preshape], shapes.second_hand[side, preshape]]
+    R_hand = matrix_from_6d(torch.cat(of_hand, dim=-1))
+    R = matrix_from_6d(torch.cat([first, second], dim=-1)) @ R_hand.transpose(-1, -2)
     depth = torch.where(clamp, samples.thickness[index, None] / 2, torch.zeros_like(along[:, :1]))
     target = samples.points[index] - depth * normals
     anchor = (R @ shapes.anchor_hand[side, preshape, :, None]).squeeze(-1)
