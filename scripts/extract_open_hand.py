@@ -105,7 +105,7 @@ class AnnyHand:
     """anny's right hand with the settings of this script."""
 
     def __init__(self) -> None:
-        import anny
+        import anny  # pyright: ignore[reportMissingImports]
 
         # The blender rig is the same hand, and knows bone tails: the skin vertices next to the last
         # ones (1 to 3 mm away) are the fingertips.
