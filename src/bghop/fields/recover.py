@@ -117,13 +117,16 @@ def recover_hands(
         value = value.to(field.dtype) if value.is_floating_point() else value
         return value.reshape(*batch, 2, *value.shape[1:])
 
-    def stacked(tables: list[HandParameters] | list[MeasuredJoints]) -> dict[str, Tensor]:
-        return {name: joined([getattr(t, name) for t in tables]) for name in vars(tables[0])}
+    def hands_of(name: str) -> Tensor:
+        return joined([getattr(part.hands, name).flatten(0, 1) for part in parts])
+
+    def measured_of(name: str) -> Tensor:
+        return joined([getattr(part.measured, name) for part in parts])
 
     return RecoveredHands(
-        hands=HandParameters(**stacked([part.hands for part in parts])),
+        hands=HandParameters(**{name: hands_of(name) for name in vars(parts[0].hands)}),
         joints_frame=joined([part.joints_frame for part in parts]),
-        measured=MeasuredJoints(**stacked([part.measured for part in parts])),
+        measured=MeasuredJoints(**{name: measured_of(name) for name in vars(parts[0].measured)}),
         wrist_covariance=joined([part.wrist_covariance for part in parts]),
     )
 
@@ -348,10 +351,10 @@ def _result(
     joints = _joints(skeletons, fit)
     neutral = torch.eye(4, dtype=T.dtype, device=T.device)
     hands = HandParameters(
-        present=present,
-        T_object_hand=torch.where(here, T, neutral),
-        pose=torch.where(here, pose, 0.0),
-        shape=torch.where(present[:, None], shape, shapes.flatten(0, 1)),
+        present=present.unflatten(0, (-1, 2)),
+        T_object_hand=torch.where(here, T, neutral).unflatten(0, (-1, 2)),
+        pose=torch.where(here, pose, 0.0).unflatten(0, (-1, 2)),
+        shape=torch.where(present[:, None], shape, shapes.flatten(0, 1)).unflatten(0, (-1, 2)),
     )
     return _Recovered(
         hands=hands,
