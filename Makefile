@@ -21,6 +21,7 @@ setup: $(READY)  ## make the virtual environment
 
 demo: $(READY)  ## two hands on a built-in casserole: results and pictures in out/demo
 	$(BIN)/bghop grasp casserole --out out/demo --overwrite
+	@echo "Look at out/demo/grasps.png; out/demo/grasp_000.glb is the best grasp as a scene."
 
 test: $(READY)  ## the fast tests (under 5 minutes on two cores)
 	$(BIN)/python -m pytest -q --jaxtyping-packages=bghop,beartype.beartype
