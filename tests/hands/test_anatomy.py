@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+import trimesh
 
 from bghop.hands import anatomy
 from bghop.hands.joints import BONE_NAMES, JOINT_NAMES
@@ -163,9 +164,14 @@ def test_thumb_reaches_index_and_middle_but_random_thumbs_stay_out_of_the_palm(m
     assert inside.float().mean() < 0.001
 
 
-def test_cross_section_of_a_flat_bar_is_wide_along_its_width():
-    turn = np.linspace(0, 2 * np.pi, 40, endpoint=False)
-    ring = np.stack([0 * turn, 2 * np.cos(turn), np.sin(turn)], 1)
-    points = np.concatenate([ring + np.array([x, 0, 0]) for x in np.linspace(0, 1, 9)])
-    covariance = anatomy.cross_section(points, np.ones(len(points)), np.zeros(3), np.eye(3)[0])
-    np.testing.assert_allclose(covariance, np.diag([0, 0.8, 0.2]), atol=1e-9)
+@pytest.mark.parametrize("pieces", [1, 4], ids=["coarse", "uneven"])
+def test_cross_section_of_a_flat_bar_is_wide_along_its_width(pieces):
+    bar = trimesh.creation.box(extents=(1.0, 0.4, 0.2)).subdivide_to_size(0.12)
+    if pieces > 1:  # one side divided much finer than the others changes nothing
+        bar = bar.subdivide(face_index=np.flatnonzero(bar.triangles_center[:, 1] > 0.19))
+    corners = bar.triangles + np.array([0.5, 0.0, 0.0])
+    covariance = anatomy.cross_section(corners, np.zeros(3), np.eye(3)[0])
+    # Skin of a rectangle a x b: variance along a is a^2 (a + 3 b) / (12 (a + b)).
+    wide, flat = 0.4**2 * (0.4 + 3 * 0.2), 0.2**2 * (0.2 + 3 * 0.4)
+    expected = np.diag([0.0, wide, flat]) / (wide + flat)
+    np.testing.assert_allclose(covariance, expected, atol=0.01)

@@ -81,24 +81,30 @@ def vertex_areas_and_normals(
 
 
 def cross_section(
-    vertices: Float[np.ndarray, "vert 3"],
-    mass: Float[np.ndarray, "vert"],
+    corners: Float[np.ndarray, "face 3 3"],
     start: Float[np.ndarray, "3"],
     end: Float[np.ndarray, "3"],
 ) -> Float[np.ndarray, "3 3"]:
-    """Covariance of the skin about a bone's middle half, across the bone, trace one."""
+    """Covariance of the skin about a bone's middle half, across the bone, trace one.
+
+    Integrated over triangles, so that it does not matter how they divide the skin.
+    """
     bone = end - start
     length = np.linalg.norm(bone)
     direction = bone / length
-    along = (vertices - start) @ direction / length
-    chosen = (along > 0.15) & (along < 0.85) & (mass > 0)
-    if chosen.sum() < 4:
+    along = (corners.mean(1) - start) @ direction / length
+    across = corners[(along > 0.15) & (along < 0.85)] - start
+    if len(across) < 8:
         return np.eye(3) / 3
-    across = vertices[chosen] - start
-    across = across - np.outer(across @ direction, direction)
-    weight = mass[chosen] / mass[chosen].sum()
-    across = across - weight @ across
-    covariance = (across * weight[:, None]).T @ across
+    area = np.linalg.norm(
+        np.cross(across[:, 1] - across[:, 0], across[:, 2] - across[:, 0]), axis=1
+    )
+    area = area / area.sum()
+    across = across - (across @ direction)[..., None] * direction
+    across = across - area @ across.mean(1)
+    # Second moment of a triangle: (sum of its corners' + 9 times its middle's) / 12.
+    points = np.concatenate([across, 3 * across.mean(1, keepdims=True)], axis=1)
+    covariance = np.einsum("f,fpi,fpj->ij", area, points, points) / 12
     return covariance / np.trace(covariance)
 
 
@@ -109,17 +115,16 @@ def finger_bend_axes(
     weights: Float[np.ndarray, "vert 16"],
 ) -> Float[np.ndarray, "finger=5 3"]:
     """Unit bend axis of each finger of a right hand at rest; bending about it closes the hand."""
-    areas, _ = vertex_areas_and_normals(vertices, faces)
     normal = palm_normal(joints)
     directions = bone_directions(joints).reshape(5, 3, 3)
     axes = []
     for finger, chain in enumerate(chains(joints)):
         base, middle, end = directions[finger]
-        mass = areas * (weights[:, 3 * finger + 3] > 0.6)
+        skin = weights[faces, 3 * finger + 3].mean(1) > 0.6
         # Two curls would do for straight fingers, but the thumb's base is a saddle, not a hinge.
         curls = [np.cross(middle, end)] + ([np.cross(base, middle)] if finger else [])
         prior = np.cross(end, normal)
-        evidence = cross_section(vertices, mass, chain[2], chain[3])
+        evidence = cross_section(vertices[faces[skin]], chain[2], chain[3])
         evidence = evidence + _CURL_WEIGHT * sum(np.outer(c, c) for c in curls)
         if finger:
             evidence = evidence + _PALM_WEIGHT * np.outer(prior, prior)

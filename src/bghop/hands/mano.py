@@ -12,7 +12,7 @@ joint where that lies in the template, so MANO's `transl` is not the wrist's pos
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -51,7 +51,7 @@ def load_mano(
     folder: str | Path | tuple[str | Path, str | Path],
     *,
     flat_hand_mean: bool,
-    fix_left_shapedirs: bool,
+    fix_left_shapedirs: bool | Literal["if needed"],
     tip_vertices: tuple[int, ...] = TIP_VERTICES,
     device: torch.device | str | None = None,
     dtype: torch.dtype = torch.float32,
@@ -64,7 +64,8 @@ def load_mano(
             file's mean pose is added to every pose (MANO's and manopth's default).
         fix_left_shapedirs: True: negate the x components of the left shape directions, which the
             official left file has with the right hand's signs; False: take them as they are (data
-            sets fitted without the correction).
+            sets fitted without the correction); "if needed": negate them unless the file was
+            mended already (hands of one's own, where no data set's convention is at stake).
         tip_vertices: vertex of each fingertip, thumb to little finger.
         device: where the tensors go.
         dtype: their floating type.
@@ -78,8 +79,14 @@ def load_mano(
         raise HandModelError(
             f"tip_vertices is {tip_vertices}: give five vertex numbers below 778, thumb first"
         )
-    if fix_left_shapedirs:
-        left["shapedirs"] = _corrected(left["shapedirs"], right["shapedirs"], left_path)
+    mended = _is_mended(left["shapedirs"], right["shapedirs"])
+    if mended and fix_left_shapedirs is True:
+        raise HandModelError(
+            f"the shape directions in {left_path} are mirrored already: "
+            "pass fix_left_shapedirs=False"
+        )
+    if fix_left_shapedirs and not mended:
+        left["shapedirs"] = left["shapedirs"] * np.array([-1.0, 1.0, 1.0])[:, None]
     hands = (left, right)
     mean = np.stack([hand["hands_mean"].reshape(15, 3)[_our_fingers()] for hand in hands])
     model = build_hand_model(
@@ -178,17 +185,11 @@ def _read(path: Path) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _corrected(
-    left: Float[np.ndarray, "778 3 10"], right: Float[np.ndarray, "778 3 10"], path: Path
-) -> Float[np.ndarray, "778 3 10"]:
-    """Left shape directions with their x components mirrored."""
+def _is_mended(left: Float[np.ndarray, "778 3 10"], right: Float[np.ndarray, "778 3 10"]) -> bool:
+    """Whether the left shape directions are the right ones mirrored, as they should be."""
     as_right = np.abs(left[:, 0] - right[:, 0]).sum()
     mirrored = np.abs(left[:, 0] + right[:, 0]).sum()
-    if mirrored < as_right:
-        raise HandModelError(
-            f"the shape directions in {path} are mirrored already: pass fix_left_shapedirs=False"
-        )
-    return left * np.array([-1.0, 1.0, 1.0])[:, None]
+    return bool(mirrored < as_right)
 
 
 def _hand_arrays(mano: dict[str, np.ndarray], tip_vertices: tuple[int, ...]) -> HandArrays:

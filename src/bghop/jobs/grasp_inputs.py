@@ -20,7 +20,7 @@ from bghop.jobs.result_folder import job_identity
 
 BUILT_IN: dict[str, Callable[[], Mesh]] = {"casserole": casserole, "mug": mug}
 """Example objects that need no file."""
-MANO_SETTINGS = {"flat_hand_mean": True, "fix_left_shapedirs": True}
+MANO_SETTINGS = {"flat_hand_mean": True, "fix_left_shapedirs": "if needed"}
 """How the official files are read: pose zero is the flat hand, the left shapes are mended."""
 
 
@@ -141,7 +141,7 @@ def load_hands(job: GraspJob) -> HandModel:
 
 
 def load_mano_files(folder: Path, device: torch.device | None = None) -> HandModel:
-    """The official MANO files, read with `MANO_SETTINGS`.
+    """The official MANO files, read as `MANO_SETTINGS` says.
 
     Raises:
         HandModelError: The folder cannot be used.
@@ -150,7 +150,7 @@ def load_mano_files(folder: Path, device: torch.device | None = None) -> HandMod
 
     return load_mano(
         folder,
-        flat_hand_mean=MANO_SETTINGS["flat_hand_mean"],
-        fix_left_shapedirs=MANO_SETTINGS["fix_left_shapedirs"],
+        flat_hand_mean=True,
+        fix_left_shapedirs="if needed",
         device=device,
     )

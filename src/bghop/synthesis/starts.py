@@ -184,8 +184,8 @@ def _score(
     penalty: Float[Tensor, "hand=2 n"],
     is_clamp: Tensor,
 ) -> Pool:
-    pads = torch.cat([pad[:: max(1, len(pad) // 4)][:4] for pad in model.regions.pads])
-    palm = model.regions.palm[:: max(1, len(model.regions.palm) // 16)]
+    pads = torch.cat([_some(pad, 4) for pad in model.regions.pads])
+    palm = _some(model.regions.palm, 16)
     points = vertices[:, :, torch.cat([pads, palm])]
     distance, normals = sdf.distance_and_normal(points)
     per_pad = distance[..., : len(pads)].unflatten(-1, (5, 4)).abs().amin(-1)
@@ -203,6 +203,12 @@ def _score(
         spheres=centres,
         radii=radius,
     )
+
+
+def _some(indices: Int[Tensor, "n"], num: int) -> Int[Tensor, "{num}"]:
+    """`num` entries at even steps; coarse hands may have fewer, then some repeat."""
+    steps = torch.linspace(0, len(indices) - 1, num, device=indices.device)
+    return indices[steps.round().long()]
 
 
 def pair_costs(
