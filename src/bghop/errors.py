@@ -23,3 +23,7 @@ class OptionError(BghopError):
 
 class DrawingError(BghopError):
     """Pictures that cannot be drawn (no OpenGL); results are complete without them."""
+
+
+class PhysicsError(BghopError):
+    """The hold test cannot be run (its packages are missing)."""

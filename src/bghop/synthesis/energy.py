@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from bghop.synthesis.equilibrium import Contacts, balance_error, holding_forces
+from bghop.physics.equilibrium import Contacts, balance_error, holding_forces
 from bghop.synthesis.probe import HandState
 from bghop.synthesis.spheres import FOREARM_RADIUS, OVERLAP, HandSpheres
 

@@ -11,8 +11,8 @@ from torch import Tensor
 from bghop.geometry.mesh import Mesh
 from bghop.geometry.sdf import SdfGrid, sdf_from_mesh
 from bghop.hands.model import HandModel, HandParameters
+from bghop.physics.equilibrium import gravity_loads
 from bghop.synthesis.energy import Load
-from bghop.synthesis.equilibrium import gravity_loads
 from bghop.synthesis.optimize import OptimizeOptions, optimize
 from bghop.synthesis.probe import make_probe
 from bghop.synthesis.starts import choose_pairs, pair_costs, single_starts

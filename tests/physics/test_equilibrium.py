@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.optimize import minimize
 
-from bghop.synthesis.equilibrium import (
+from bghop.physics.equilibrium import (
     GRAVITY,
     Contacts,
     balance_error,

@@ -84,6 +84,8 @@ def holding_forces(
     friction: float,
     iterations: int,
     start: Float[Tensor, "*batch load contact 3"] | None = None,
+    groups: tuple[slice, ...] = (),
+    group_limit: float = float("inf"),
 ) -> Float[Tensor, "*batch load contact 3"]:
     """Forces (N) that best balance each load; `start` continues from an earlier answer.
 
@@ -95,6 +97,9 @@ def holding_forces(
         friction: Coulomb coefficient.
         iterations: FISTA steps; 60 from zero or 8 from a good start are enough in practice.
         start: forces of an earlier call for slightly different contacts.
+        groups: contacts that share one more limit, such as those of one hand.
+        group_limit: largest sum of the normal forces of a group, newtons. Kept by scaling the
+            group, which is feasible but not the nearest point: a little pessimistic.
     """
     points = contacts.points[..., None, :, :]
     inward = -contacts.normals[..., None, :, :]
@@ -119,6 +124,9 @@ def holding_forces(
         error = wrench(points, look, centre, length) + loads
         moved = look - step * _adjoint(error, points.expand_as(look), centre, length)
         new = project_to_cone(moved, inward.expand_as(moved), limit, friction)
+        for group in groups:
+            total = (new[..., group, :] * inward[..., group, :]).sum((-1, -2), keepdim=True)
+            new[..., group, :] *= (group_limit / total.clamp_min(1e-9)).clamp_max(1)
         next_momentum = (1 + (1 + 4 * momentum**2) ** 0.5) / 2
         look = new + (momentum - 1) / next_momentum * (new - forces)
         forces, momentum = new, next_momentum
