@@ -31,15 +31,6 @@ TIP_JOINTS = tuple(JOINT_NAMES.index(f"{finger}_tip") for finger in FINGERS)
 TIP_BONES = tuple(BONE_NAMES.index(f"{finger}3") for finger in FINGERS)
 """Bone that carries each fingertip."""
 
-PALM_JOINTS = (0, *(JOINT_NAMES.index(f"{finger}1") for finger in FINGERS))
-"""Joints whose distances to each other no finger pose changes: wrist and the five bases."""
-
-JOINT_PARENTS = (
-    -1,
-    *(0 if part == 0 else 4 * finger + part for finger in range(5) for part in range(4)),
-)
-"""Parent joint of each of the 21 joints: bones to draw, the wrist has none (-1)."""
-
 MANO_BONES = (
     "wrist",
     *(f"{f}{p}" for f in ("index", "middle", "little", "ring", "thumb") for p in "123"),

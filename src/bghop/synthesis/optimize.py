@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from bghop.geometry.rotations import matrix_from_rotvec
@@ -47,8 +47,6 @@ class Optimized:
     hands: HandParameters
     terms: dict[str, Float[Tensor, "n"]]
     total: Float[Tensor, "n"]
-    start_index: Int[Tensor, "n"]
-    """Which start each one came from."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -61,7 +59,6 @@ class _Unknowns:
     angles: Tensor
     hands: HandParameters
     palm_wish: Tensor
-    index: Tensor
     forces: Tensor | None = None
 
     def parameters(self, probe: Probe) -> HandParameters:
@@ -83,7 +80,6 @@ class _Unknowns:
             angles=angles,
             hands=self.hands.rows(rows),
             palm_wish=self.palm_wish[rows],
-            index=self.index[rows],
             forces=None if self.forces is None else self.forces[rows],
         )
 
@@ -170,7 +166,6 @@ def optimize(
         hands=hands,
         terms=terms,
         total=energy.weighted_sum(terms, options.weights),
-        start_index=unknowns.index,
     )
 
 
@@ -185,7 +180,6 @@ def _unknowns(probe: Probe, starts: Starts) -> _Unknowns:
         angles=angles.detach().clone().requires_grad_(),
         hands=starts.hands,
         palm_wish=starts.palm_wish,
-        index=torch.arange(len(T), device=T.device),
     )
 
 

@@ -28,7 +28,6 @@ class Probe:
     vertices: Int[Tensor, "vert"]
     pad_normals: Float[Tensor, "hand=2 5 pad 3"]
     """Outward skin normals of the pad points in their bone's rest frame."""
-    palm_normals: Float[Tensor, "hand=2 palm 3"]
     spheres: HandSpheres
 
 
@@ -44,7 +43,6 @@ class HandState:
     pad_object_normals: Float[Tensor, "n hand=2 5 pad 3"]
     palm_points: Float[Tensor, "n hand=2 palm 3"]
     palm_distance: Float[Tensor, "n hand=2 palm"]
-    palm_facing: Float[Tensor, "n hand=2 palm"]
     palm_object_normals: Float[Tensor, "n hand=2 palm 3"]
     skin_distance: Float[Tensor, "n hand=2 vert"]
     sphere_centres: Float[Tensor, "n hand=2 sphere 3"]
@@ -65,7 +63,6 @@ def make_probe(model: HandModel, *, num_skin: int = 260) -> Probe:
         model=model,
         vertices=torch.cat([fixed, skin]),
         pad_normals=torch.stack([normals[:, pad] for pad in pads], dim=1),
-        palm_normals=normals[:, palm],
         spheres=make_spheres(model),
     )
 
@@ -83,8 +80,6 @@ def observe(
 
     tips = bones[..., list(TIP_BONES), :3, :3]  # n hand 5 3 3
     pad_skin = (tips[..., None, :, :] @ probe.pad_normals[..., None]).squeeze(-1)
-    wrist = bones[..., 0, :3, :3]
-    palm_skin = (wrist[..., None, :, :] @ probe.palm_normals[..., None]).squeeze(-1)
 
     pad_normals = normals[..., :num_pads, :].unflatten(-2, (5, PAD_POINTS))
     palm_normals = normals[..., num_pads:, :]
@@ -97,7 +92,6 @@ def observe(
         pad_object_normals=pad_normals,
         palm_points=points[..., num_pads : num_pads + PALM_POINTS, :],
         palm_distance=distance[..., num_pads:],
-        palm_facing=(palm_skin * palm_normals).sum(-1),
         palm_object_normals=palm_normals,
         skin_distance=torch.cat([distance, rest], dim=-1),
         sphere_centres=centres,
