@@ -25,8 +25,9 @@ from bghop.geometry.mesh import Mesh, MeshQuery
 from bghop.hands.model import HandModel, HandParameters
 from bghop.hands.open_hand import load_open_hand
 from bghop.physics.contacts import owners, posed_skin, touching
-from bghop.physics.hold import HandForces, HoldResult, HoldSettings, hold_test
+from bghop.physics.hold import HoldResult, hold_test
 from bghop.physics.pieces import pieces_of
+from bghop.physics.settings import HandForces, HoldSettings
 from bghop.physics.static_check import static_check
 from bghop.synthesis.synthesize import synthesize
 from shared_meshes import load_shared_objects

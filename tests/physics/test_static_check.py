@@ -6,9 +6,8 @@ import pytest
 
 from bghop.geometry import shapes
 from bghop.geometry.mesh import MeshQuery
-from bghop.physics.hand_bodies import HandForces
-from bghop.physics.hold import HoldSettings
 from bghop.physics.pieces import pieces_of
+from bghop.physics.settings import HandForces, HoldSettings
 from bghop.physics.static_check import static_check
 
 WIDTH = 0.20

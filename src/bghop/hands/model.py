@@ -16,6 +16,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from bghop.errors import HandModelError
+from bghop.geometry.rotations import rotvec_from_matrix
+from bghop.hands.joints import BONE_PARENTS
 from bghop.hands.skinning import Bones, Skin, pose_bones, shaped, skin_points
 
 _Value = TypeVar("_Value")
@@ -209,6 +211,27 @@ class HandModel:
         """Inverse of `angles_from_pose` (the axes are orthonormal)."""
         axes = self.anatomy.axes.transpose(-1, -2)
         return (axes @ angles[..., None]).squeeze(-1) - self.mean_pose
+
+    def parameters_of_bones(
+        self, hands: HandParameters, Ts_object_bone: Float[Tensor, "*batch hand=2 bone=16 4 4"]
+    ) -> HandParameters:
+        """Inverse of `bones`: the wrists and poses that have these bone frames.
+
+        Args:
+            hands: One grasp without a leading batch; its shape and presence are kept.
+            Ts_object_bone: Frames as in `PosedHands`; only rotations of the fingers are used.
+        """
+        Ts = Ts_object_bone.to(hands.T_object_hand)
+        R = Ts[..., :3, :3]
+        R_parent = R[..., list(BONE_PARENTS[1:]), :, :]
+        rotvec = rotvec_from_matrix(R_parent.transpose(-1, -2) @ R[..., 1:, :, :])
+        batch = Ts.shape[:-4]
+        return HandParameters(
+            present=hands.present.expand(*batch, 2),
+            T_object_hand=Ts[..., 0, :, :],
+            pose=rotvec - self.mean_pose,
+            shape=hands.shape.expand(*batch, 2, -1),
+        )
 
     def clamp(
         self, pose: Float[Tensor, "*batch hand=2 15 3"]

@@ -26,32 +26,15 @@ from bghop.hands.joints import BONE_PARENTS
 from bghop.hands.model import HandModel, HandParameters
 from bghop.physics.contacts import Touching, owners, posed_skin, touching
 from bghop.physics.engine import load_mujoco
+from bghop.physics.settings import WRIST_ARM, HandForces
 
 FULL_SQUEEZE = 0.005
 """Metres of push at which the springs reach their force limits."""
-WRIST_ARM = 0.18
-"""Metres; the wrist's torque limit is its force limit at this arm (wrist to fingertips)."""
 _WRIST_MASS, _BONE_MASS = 0.35, 0.015
 _WRIST_RATE, _FINGER_RATE = 150.0, 250.0
 """Radians per second of the springs; inertia follows (armature), damping is critical."""
-_DAMPING = 1e-3  # of the least-squares step, relative to squared levers of 10 cm
-
-
-@dataclass(frozen=True, kw_only=True)
-class HandForces:
-    """What the hands are strong enough for, and how far they press."""
-
-    squeeze: float = 0.005
-    """Metres that targets are pushed into the surface along the contact normals."""
-    finger_force: float = 15.0
-    """Newtons at a finger's pad."""
-    wrist_force: float = 40.0
-    """Newtons of a whole hand."""
-
-    @property
-    def wrist_torque(self) -> float:
-        """Newton metres about the wrist: its force at `WRIST_ARM`."""
-        return self.wrist_force * WRIST_ARM
+_LEVER = 0.1  # metres that make angles comparable to shifts
+_DAMPING = 1e-3
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -65,8 +48,6 @@ class Hinge:
     """Radians relative to the grasp, zero included."""
     lever: float
     """Metres from the axis to the pad of its finger."""
-    target: float
-    """Radians relative to the grasp."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -79,15 +60,23 @@ class HandPlan:
     """In the bones' frames."""
     capsule_radius: Float[np.ndarray, "capsule"]
     hinges: tuple[Hinge, ...]
-    wrist_shift: Float[np.ndarray, "3"]
-    """Of the wrist's target."""
     contacts: Touching
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Targets:
+    """Where the servos of one hand pull."""
+
+    angles: Float[np.ndarray, "hinge"]
+    """Radians relative to the grasp."""
+    wrist_shift: Float[np.ndarray, "3"]
+    """Metres from the wrist's place in the grasp, object frame."""
+
+
 def plan_hands(
-    query: MeshQuery, hand_model: HandModel, hands: HandParameters, forces: HandForces
+    query: MeshQuery, hand_model: HandModel, hands: HandParameters
 ) -> tuple[HandPlan | None, HandPlan | None]:
-    """Bodies, hinges and targets of (left, right); None for a hand that is absent."""
+    """Bodies, hinges and contacts of (left, right); None for a hand that is absent."""
     vertices, Ts = posed_skin(hand_model, hands)
     owner = owners(hand_model)
     plans = []
@@ -96,30 +85,22 @@ def plan_hands(
             plans.append(None)
             continue
         contacts = touching(query, vertices[side], owner)
-        plans.append(_plan(hand_model, hands, side, vertices[side], Ts[side], contacts, forces))
+        plans.append(_plan(hand_model, hands, side, vertices[side], Ts[side], contacts))
     return plans[0], plans[1]
 
 
 def _plan(
     hand_model: HandModel, hands: HandParameters, side: int, vertices: np.ndarray,
-    Ts: np.ndarray, contacts: Touching, forces: HandForces,
+    Ts: np.ndarray, contacts: Touching,
 ) -> HandPlan:  # fmt: skip
     capsules = hand_model.capsules
-    hinges = _hinges(hand_model, hands, side, vertices, Ts)
-    normals = contacts.normal[contacts.touches]
-    shift = -forces.squeeze * normals.mean(0) if len(normals) else np.zeros(3)
-    targets = _targets(hinges, Ts, contacts, forces.squeeze)
     return HandPlan(
         Ts_object_bone=Ts,
         capsule_bone=capsules.bone.cpu().numpy(),
         capsule_ends=torch.stack([capsules.start[side], capsules.end[side]], 1)
         .cpu().double().numpy(),
         capsule_radius=capsules.radius[side].cpu().double().numpy(),
-        hinges=tuple(
-            Hinge(bone=h.bone, axis=h.axis, limits=h.limits, lever=h.lever, target=float(q))
-            for h, q in zip(hinges, targets, strict=True)
-        ),
-        wrist_shift=shift,
+        hinges=tuple(_hinges(hand_model, hands, side, vertices, Ts)),
         contacts=contacts,
     )  # fmt: skip
 
@@ -149,38 +130,64 @@ def _hinges(
                     axis=axis,
                     limits=(min(low, 0.0), max(high, 0.0)),
                     lever=float(np.linalg.norm(np.cross(Ts[bone, :3, :3] @ axis, arm))),
-                    target=0.0,
                 )
             )
     return hinges
 
 
-def _targets(
-    hinges: list[Hinge], Ts: np.ndarray, contacts: Touching, squeeze: float
-) -> Float[np.ndarray, "hinge"]:
-    """Angles that move each contact of a finger by `squeeze` against its normal.
+def aim(plan: HandPlan, gaps: Float[np.ndarray, "bone=16"], squeeze: float) -> Targets:
+    """Targets `squeeze` inside the surface that the simulation has.
 
-    Least squares over the finger's contacts (`n . J dq = -squeeze`), damped, within the limits.
+    Shapes of the simulation fit skin and mesh to about a millimetre, and springs would turn that
+    error into newtons. So `gaps` says how far each bone's shapes are from the object's (negative:
+    inside), and the smallest motion of wrist and fingers that closes them comes first. A grasp
+    that penetrates is pulled out by the same rule, so depth squeezes no harder. Then the squeeze:
+    the wrist moves against the mean normal of the hand's contacts, each finger against its own.
+
+    Args:
+        plan: The hand.
+        gaps: Metres along the contact normals; bones without contact are not looked at.
+        squeeze: Metres; wrist and fingers both move by it.
     """
-    angles = np.zeros(len(hinges))
+    contacts, hinges = plan.contacts, plan.hinges
+    touched = np.flatnonzero(contacts.touches)
+    if not len(touched):
+        return Targets(angles=np.zeros(len(hinges)), wrist_shift=np.zeros(3))
+    normals = contacts.normal[touched]
+    J = _closeness(plan, touched)
+    closing = _smallest_motion(np.concatenate([normals, J / _LEVER], axis=1), -gaps[touched])
+    angles = closing[3:] / _LEVER
     for finger in range(5):
-        bones = [3 * finger + part for part in (1, 2, 3)]
-        own = [i for i, hinge in enumerate(hinges) if hinge.bone in bones]
-        touched = [bone for bone in bones if contacts.touches[bone]]
-        if not touched:
-            continue
-        J = np.zeros((len(touched), len(own)))
-        for row, bone in enumerate(touched):
-            for column, i in enumerate(own):
-                if hinges[i].bone > bone:
-                    continue
-                T = Ts[hinges[i].bone]
-                swing = np.cross(T[:3, :3] @ hinges[i].axis, contacts.point[bone] - T[:3, 3])
-                J[row, column] = contacts.normal[bone] @ swing
-        regular = _DAMPING * 0.1**2 * np.eye(len(touched))
-        angles[own] = J.T @ np.linalg.solve(J @ J.T + regular, np.full(len(touched), -squeeze))
+        own = [i for i, hinge in enumerate(hinges) if (hinge.bone - 1) // 3 == finger]
+        rows = np.flatnonzero((touched - 1) // 3 == finger)
+        if len(rows):
+            push = np.full(len(rows), -squeeze)
+            angles[own] += _smallest_motion(J[np.ix_(rows, own)] / _LEVER, push) / _LEVER
     low, high = np.array([hinge.limits for hinge in hinges]).T
-    return angles.clip(low, high)
+    return Targets(
+        angles=angles.clip(low, high),
+        wrist_shift=closing[:3] - squeeze * normals.mean(0),
+    )
+
+
+def _closeness(plan: HandPlan, touched: Int[np.ndarray, "n"]) -> Float[np.ndarray, "n hinge"]:
+    """Metres that each contact moves along its normal per radian of each hinge."""
+    hinges, Ts, contacts = plan.hinges, plan.Ts_object_bone, plan.contacts
+    J = np.zeros((len(touched), len(hinges)))
+    for column, hinge in enumerate(hinges):
+        last = hinge.bone + (-hinge.bone) % 3  # of the finger that the hinge belongs to
+        carried = np.flatnonzero((touched >= hinge.bone) & (touched <= last))
+        T, bones = Ts[hinge.bone], touched[carried]
+        swing = np.cross(T[:3, :3] @ hinge.axis, contacts.point[bones] - T[:3, 3])
+        J[carried, column] = (contacts.normal[bones] * swing).sum(1)
+    return J
+
+
+def _smallest_motion(
+    A: Float[np.ndarray, "n unknown"], wanted: Float[np.ndarray, "n"]
+) -> Float[np.ndarray, "unknown"]:
+    """Damped least-norm solution of `A x = wanted`."""
+    return A.T @ np.linalg.solve(A @ A.T + _DAMPING * np.eye(len(A)), wanted)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -188,8 +195,6 @@ class WristServo:
     """The names by which the stepping loop finds one wrist."""
 
     prefix: str
-    target: Float[np.ndarray, "3"]
-    """Of the three slides, in the wrist's frame, metres."""
     stiffness: float
     turning_stiffness: float
 
@@ -235,11 +240,7 @@ def add_hand(
             type=mujoco.mjtGeom.mjGEOM_CAPSULE, size=[radius, 0, 0],
             fromto=ends.reshape(6), **contact,
         )  # fmt: skip
-    R_object_wrist = plan.Ts_object_bone[0][:3, :3]
-    return WristServo(
-        prefix=prefix, target=R_object_wrist.T @ plan.wrist_shift,
-        stiffness=wrist_stiffness, turning_stiffness=turning,
-    )  # fmt: skip
+    return WristServo(prefix=prefix, stiffness=wrist_stiffness, turning_stiffness=turning)
 
 
 def _add_wrist(spec: Any, body: Any, prefix: str, stiffness: float, turning: float) -> None:

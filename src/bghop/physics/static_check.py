@@ -22,8 +22,9 @@ from bghop.physics.equilibrium import (
     holding_forces,
     wrench,
 )
-from bghop.physics.hold import HoldSettings, mass_of
+from bghop.physics.hold import mass_of
 from bghop.physics.pieces import Pieces
+from bghop.physics.settings import HoldSettings
 
 PALM_CONTACTS = 4
 """Points of a palm that may push: the nearest one, then those farthest from the ones taken."""

@@ -12,16 +12,12 @@ from bghop.geometry.mesh import Mesh
 from bghop.geometry.sdf import SdfGrid, sdf_from_mesh
 from bghop.hands.model import HandModel, HandParameters
 from bghop.physics.equilibrium import gravity_loads
+from bghop.physics.settings import mass_from_volume
 from bghop.synthesis.energy import Load
 from bghop.synthesis.optimize import OptimizeOptions, optimize
 from bghop.synthesis.probe import make_probe
 from bghop.synthesis.starts import choose_pairs, pair_costs, single_starts
 from bghop.synthesis.surface import sample_surface
-
-DENSITY = 500.0
-"""Kilograms per cubic metre of an object of unknown material, as in the hold test."""
-MASS_RANGE = (0.1, 2.0)
-"""Kilograms; what the mass from the volume is clamped to."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +30,10 @@ class SynthesizeOptions:
     """Single-hand starts per side that the pairs are chosen from."""
     sdf_resolution: int = 112
     """Samples along the object's longest side."""
-    friction: float = 0.8
-    """Coulomb friction between skin and object."""
+    friction: float = 0.5
+    """Coulomb friction that the grasp must make do with; the hold test has 0.8."""
+    load_factor: float = 2.0
+    """Times its weight that the object must be borne with."""
     up: tuple[float, float, float] | None = (0.0, 0.0, 1.0)
     """Direction against gravity in the object frame; None if unknown. Only start poses use it."""
     optimize: OptimizeOptions = field(default_factory=OptimizeOptions)
@@ -51,7 +49,7 @@ class Synthesis:
     terms: dict[str, Float[Tensor, "n"]]
 
 
-def object_load(sdf: SdfGrid, *, friction: float) -> Load:
+def object_load(sdf: SdfGrid, *, friction: float, factor: float = 1.0) -> Load:
     """Mass from volume, centre of mass of the solid, and gravity from six sides.
 
     Both are counted on the grid, where holes in the mesh do no harm; a cell that the surface cuts
@@ -62,8 +60,9 @@ def object_load(sdf: SdfGrid, *, friction: float) -> Load:
     points = sdf.points()
     centre = (solid[..., None] * points).sum((0, 1, 2)) / solid.sum().clamp_min(1e-9)
     radius = float((points - centre).norm(dim=-1)[solid > 0].max())
-    mass = min(max(DENSITY * volume, MASS_RANGE[0]), MASS_RANGE[1])
-    loads = gravity_loads(mass, dtype=centre.dtype, device=centre.device)
+    loads = gravity_loads(
+        factor * mass_from_volume(volume), dtype=centre.dtype, device=centre.device
+    )
     return Load(loads=loads, centre=centre, length=radius, friction=friction)
 
 
@@ -96,7 +95,7 @@ def synthesize(
     if sdf is None:
         sdf = sdf_from_mesh(mesh, resolution=options.sdf_resolution)
     sdf = sdf.to(device)
-    load = object_load(sdf, friction=options.friction)
+    load = object_load(sdf, friction=options.friction, factor=options.load_factor)
     generator = torch.Generator().manual_seed(seed)
     samples = sample_surface(mesh, sdf, 3000, np.random.default_rng(seed))
     with torch.no_grad():
