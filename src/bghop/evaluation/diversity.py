@@ -156,7 +156,6 @@ def _clusters(
     scipy drops clusters that lose their members, so there may be fewer than asked for.
     """
     # scipy 1.15 renamed `seed` to `rng`; the old name works in both.
-    random = {"seed": np.random.default_rng(seed)}
-    centres, _ = kmeans(poses, num, **random)
+    centres, _ = kmeans(poses, num, seed=np.random.default_rng(seed))  # pyright: ignore[reportCallIssue]
     labels, distances = vq(poses, centres)
     return labels, distances, len(centres)

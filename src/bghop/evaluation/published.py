@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import trimesh
 from jaxtyping import Float
+from trimesh.voxel.creation import voxelize_subdivide
 
 from bghop.errors import OptionError
 from bghop.evaluation.metrics import Region
@@ -37,9 +38,9 @@ def grasptta_surface_voxels(mesh: Mesh) -> Float[np.ndarray, "voxel 3"]:
     """
     found = [np.zeros((0, 3), dtype=np.int64)]
     for faces in np.array_split(mesh.faces, ceil(mesh.area / _AREA_AT_ONCE) or 1):
-        part = trimesh.Trimesh(vertices=mesh.vertices, faces=faces, process=False)
-        grid = part.voxelized(pitch=GRASPTTA_PITCH, max_iter=_MOST_HALVINGS)
-        if grid.points is not None:
+        if len(faces):
+            part = trimesh.Trimesh(vertices=mesh.vertices, faces=faces, process=False)
+            grid = voxelize_subdivide(part, GRASPTTA_PITCH, max_iter=_MOST_HALVINGS)
             found.append(np.rint(grid.points / GRASPTTA_PITCH).astype(np.int64))
     return np.unique(np.concatenate(found), axis=0) * GRASPTTA_PITCH
 
