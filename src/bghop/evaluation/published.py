@@ -72,8 +72,8 @@ def grasptta_volume_cm3(
 def grasptta_depth_cm(signed_distances: Float[np.ndarray, "vert"]) -> float:
     """GraspTTA's penetration depth in cm: the deepest hand vertex inside the object, else 0.
 
-    The paper prints centimetres, but its code gives metres: some published values are 100 times too
-    small (issue 6 of hwjiang1510/GraspTTA).
+    The paper prints centimetres but its code gives metres, so check the unit of what you compare
+    with (issue 6 of hwjiang1510/GraspTTA).
     """
     return float(max(0.0, -signed_distances.min()) * 1e2)
 
@@ -95,8 +95,8 @@ def halo_distance_cm(signed_distances: Float[np.ndarray, "vert"]) -> float:
 def halo_volume_cm3(overlap_cm3: float, distance_cm: float) -> float:
     """HALO's intersection volume in cm3: 1 mm voxels inside both; 0 if no hand vertex is inside.
 
-    The original starts its lattice at the corner of the common box; ours is fixed in the frame,
-    which changes the count by a small part of the voxels on the overlap's skin.
+    The original starts its lattice at the corner of the common box; ours is fixed in the frame, so
+    single counts of thin overlaps differ (docs/metrics.md has numbers) and means hardly do.
 
     Args:
         overlap_cm3: `shared_volume_cm3` of the sealed hand and the object in the intersection of

@@ -20,9 +20,9 @@ class PlausibleSize:
     """Volumes that an object for two hands may have."""
 
     smallest_cm3: float = 1.0
-    """Less than a die of 1 cm is a scrap of the sampler."""
+    """A die of 1 cm; what is smaller is a scrap of the sampler."""
     largest_cm3: float = 100_000.0
-    """A cube of 46 cm; the largest that people lift with two hands fit in."""
+    """A cube of 46 cm: about as far as two arms reach around."""
 
 
 @dataclass(frozen=True, kw_only=True)
