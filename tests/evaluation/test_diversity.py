@@ -76,6 +76,18 @@ def test_canonical_joints_keep_all_distances_between_joints():
     np.testing.assert_allclose(distances(found), distances(joints), atol=1e-9)
 
 
+def test_canonical_right_hands_are_turned_and_left_hands_mirrored():
+    joints = random_grasps(4)
+
+    def handedness(points):
+        wrist, index, middle, thumb_tip = (points[:, :, k] for k in (*FRAME, TIP_JOINTS[0]))
+        return np.linalg.det(np.stack([index - wrist, middle - wrist, thumb_tip - wrist], axis=-1))
+
+    before, after = handedness(joints), handedness(canonical_joints(joints, present(4)))
+    np.testing.assert_allclose(after, before * np.array([-1, 1]), atol=1e-12)
+    assert np.abs(before).min() > 1e-7
+
+
 def test_canonical_joints_do_not_know_where_the_hands_are():
     joints = random_grasps(10)
     moved = joints @ Rotation.random(rng=RNG).as_matrix().T + RNG.normal(size=3)
