@@ -154,7 +154,7 @@ def _through_grid(
     """Grasps to released grids and back; the object and the right wrist's frame are known."""
     found = optimized(mesh, hand_model, num=num, seed=seed, up=up).hands
     spec = GridSpec.released(hand_model.joints_rest[1, 5])
-    T_object_right = found.T_object_hand[:, 1:]
+    T_object_right = found.T_object_hand[:, 1:].expand(-1, 2, 4, 4)
     with torch.no_grad():
         joints_object = hand_model.joints(found)
         joints_right = transform_points(invert_rigid(T_object_right), joints_object)
