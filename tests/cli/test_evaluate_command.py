@@ -68,7 +68,7 @@ def test_json_and_quiet(jobs, tmp_path, capsys):
         (["--workers", "0"], "use 1 to"),
         (["--num", "many"], "evaluate --help"),
         (["--only", "cup"], "matches no object"),
-        (["--objects", "nowhere"], "check --objects"),
+        (["--objects", "nowhere"], "nowhere"),
     ],
 )
 def test_bad_options_are_one_line_and_exit_code_2(args, words, tmp_path, capsys):

@@ -283,7 +283,7 @@ def test_a_listener_hears_stages_and_trials(folder):
         ({"methods": ("prior",)}, OptionError, "not available in this version"),
         ({"methods": ("optimize@0",)}, OptionError, "steps"),
         ({"only": ("cup",)}, OptionError, "use a box, brick"),
-        ({"objects": "nowhere"}, MeshError, "check --objects"),
+        ({"objects": "nowhere"}, OptionError, "nowhere"),
     ],
 )
 def test_what_cannot_work_is_refused_before_any_work(folder, options, error, words):

@@ -63,8 +63,8 @@ class Evaluate:
         )
         check_options(job)  # before torch is imported: a typing error is told at once
         from bghop.cli.progress import Talker
+        from bghop.evaluation.trial import TrialResult
         from bghop.jobs.evaluate import EvaluateListener, run_evaluate_job
-        from bghop.jobs.evaluate import TrialResult as Finished
 
         talker = Talker(quiet=self.quiet)
         quiet = self.quiet or sys.stderr.isatty()  # a terminal has the bar
@@ -73,7 +73,7 @@ class Evaluate:
             def stage(self, stage: str, done: int, total: int) -> None:
                 talker.stage("benchmark", stage, done, total)
 
-            def trial(self, label: str, result: Finished) -> None:
+            def trial(self, label: str, result: TrialResult) -> None:
                 if not quiet:
                     words = result.problem or f"{len(result.rows)} grasps"
                     print(f"{label}: {words}", file=sys.stderr, flush=True)

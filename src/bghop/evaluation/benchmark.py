@@ -75,7 +75,7 @@ def _trial_task(trial: Trial, method: Method | None) -> TrialResult:
 
 def _pieces_task(item: Any) -> str:
     try:
-        pieces_of(item.load())
+        pieces_of(item.mesh)
     except BghopError as error:
         return str(error)
     return ""

@@ -4,7 +4,7 @@ import hashlib
 import time
 from dataclasses import dataclass
 from statistics import mean
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,19 +26,6 @@ UP: Up = (0.0, 0.0, 1.0)
 """Objects of the benchmark stand with +z up; only start poses use it."""
 
 
-@runtime_checkable
-class Item(Protocol):
-    """An object of a set: `name`, `family`, `articulated`, and its mesh when it is asked for."""
-
-    name: str
-    family: str
-    articulated: bool
-
-    def load(self) -> Mesh:
-        """The mesh, metres, +z up."""
-        ...
-
-
 @dataclass(frozen=True, kw_only=True)
 class Trial:
     """What one trial is told; picklable."""
@@ -47,7 +34,7 @@ class Trial:
     """Its place in the tables."""
     object_set: str
     item: Any
-    """An `Item`."""
+    """An object of the set: `name`, `family`, `articulated`, and `mesh`, made when asked for."""
     method: str
     seed: int
     num: int
@@ -91,7 +78,7 @@ def run_trial(trial: Trial, method: Method, hand_model: HandModel) -> TrialResul
 
 def _run(trial: Trial, method: Method, hand_model: HandModel) -> TrialResult:
     clock = _Clock()
-    mesh = trial.item.load()
+    mesh = trial.item.mesh
     load_s = clock.lap()
     found = method(mesh, hand_model, num=trial.num, seed=trial.seed, up=UP)
     synthesis_s = clock.lap()

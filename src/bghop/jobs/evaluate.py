@@ -5,9 +5,6 @@ Every finished trial is one whole file below `parts/`; when all are there they b
 """
 
 import importlib.util
-import json
-import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -15,29 +12,20 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from bghop.errors import BghopError, MeshError, OptionError, ResultError
+from bghop.errors import BghopError, OptionError, ResultError
 from bghop.evaluation.benchmark import make_trials, prepare_pieces, run_trials
 from bghop.evaluation.methods import Method
-from bghop.evaluation.records import (
-    INSTALL,
-    RESULT_COLUMNS,
-    TIME_COLUMNS,
-    Row,
-    from_parquet,
-    to_parquet,
-)
+from bghop.evaluation.records import INSTALL, Row, from_parquet
 from bghop.evaluation.trial import Trial, TrialResult, mesh_digest
 from bghop.geometry.loading import FORMATS, load_mesh
 from bghop.geometry.mesh import Mesh
 from bghop.geometry.shapes import casserole, mug
+from bghop.jobs.evaluate_folder import RESULTS, BenchmarkFolder
 from bghop.jobs.evaluate_options import EvaluateJob, check_options
-from bghop.jobs.files import read_json, remove_leftovers, write_json, write_whole, writing
-from bghop.jobs.result_folder import job_identity
+from bghop.jobs.files import write_whole
 from bghop.version import __version__
 
-RESULTS, TIMES, STATE, PARTS = "results.parquet", "times.parquet", "benchmark.json", "parts"
 REPORT = "report.md"
-_FORMAT = "bghop-benchmark"
 _FORMAT_VERSION = 1
 
 
@@ -106,7 +94,7 @@ def run_evaluate_job(
 def _run(
     job: EvaluateJob,
     trials: list[Trial],
-    folder: "BenchmarkFolder",
+    folder: BenchmarkFolder,
     methods: dict[str, Method] | None,
     listener: EvaluateListener,
 ) -> None:
@@ -132,96 +120,9 @@ def _run(
         words = "; ".join(sorted(problems))
         msg = f"{len(problems)} of {len(trials)} trials failed, the others are kept: {words}"
         raise BghopError(msg)
-    folder.finish(trials)
-
-
-class BenchmarkFolder:
-    """The folder of one benchmark: whose it is, what is finished."""
-
-    def __init__(self, path: Path, settings: dict[str, Any]) -> None:
-        """The folder need not exist; `settings` decide the results."""
-        self.path = path
-        self.settings = settings
-        self.identity = job_identity(settings)
-
-    def is_finished(self, *, overwrite: bool = False) -> bool:
-        """Whether this benchmark's tables are complete here; changes nothing.
-
-        Raises:
-            ResultError: The path is a file, or holds another benchmark (unless overwrite).
-        """
-        with writing(self.path):
-            there = next(path for path in (self.path, *self.path.parents) if path.exists())
-        if not there.is_dir():
-            raise ResultError(f"{there} is a file: choose a folder with --out")
-        if overwrite or not self.path.is_dir():
-            return False
-        remedy = "add --overwrite to replace it or choose another --out"
-        if not (self.path / STATE).exists():
-            if any((self.path / name).exists() for name in (RESULTS, PARTS)):
-                raise ResultError(f"{self.path} holds tables of unknown origin: {remedy}")
-            return False
-        content = read_json(self.path / STATE)
-        if not isinstance(content, dict) or content.get("job") != self.identity:
-            raise ResultError(f"{self.path} holds a benchmark with other options: {remedy}")
-        return content.get("state") == "finished" and (self.path / RESULTS).exists()
-
-    def begin(self, *, overwrite: bool) -> None:
-        """Makes the folder and says whose it is; finished parts of the same benchmark stay."""
-        with writing(self.path):
-            (self.path / PARTS).mkdir(parents=True, exist_ok=True)
-            # What says "complete" goes first: a kill in between leaves no false claim.
-            for name in (STATE, RESULTS, TIMES) if overwrite else ():
-                (self.path / name).unlink(missing_ok=True)
-            for part in (self.path / PARTS).glob("*.parquet") if overwrite else ():
-                part.unlink()
-        remove_leftovers(self.path)
-        remove_leftovers(self.path / PARTS)
-        self._write_state("running")
-
-    def read_part(self, trial: Trial) -> tuple[list[Row], Row] | None:
-        """Rows and times of a trial that is finished, or None."""
-        path = self._part(trial)
-        try:
-            rows, metadata = from_parquet(path.read_bytes())
-        except (OSError, ResultError):
-            return None
-        if metadata.get("job") != self.identity:
-            return None
-        return rows, json.loads(metadata["times"])
-
-    def write_part(self, trial: Trial, result: TrialResult) -> None:
-        """Keeps a finished trial."""
-        metadata = {"job": self.identity, "times": json.dumps(result.times)}
-        write_whole(self._part(trial), to_parquet(result.rows, RESULT_COLUMNS, metadata))
-
-    def finish(self, trials: list[Trial]) -> None:
-        """Tables and report from all parts, which go when everything else is there."""
-        rows: list[Row] = []
-        times: list[Row] = []
-        for trial in trials:
-            part = self.read_part(trial)
-            if part is None:
-                msg = f"the part of {trial.label} in {self.path} has gone: run the command again"
-                raise ResultError(msg)
-            rows += part[0]
-            times.append(part[1])
-        metadata = {"job": self.identity}
-        write_whole(self.path / RESULTS, to_parquet(rows, RESULT_COLUMNS, metadata))
-        write_whole(self.path / TIMES, to_parquet(times, TIME_COLUMNS, metadata))
-        _report(self.path, rows, times, self.settings)
-        self._write_state("finished")
-        shutil.rmtree(self.path / PARTS, ignore_errors=True)
-
-    def _write_state(self, state: str) -> None:
-        content = {
-            "format": _FORMAT, "job": self.identity, "state": state, "settings": self.settings,
-        }  # fmt: skip
-        write_json(self.path / STATE, content, indent=1)
-
-    def _part(self, trial: Trial) -> Path:
-        words = re.sub(r"[^\w.@-]+", "_", f"{trial.item.name}_{trial.method}_{trial.seed}")
-        return self.path / PARTS / f"{trial.index:05d}_{words[:100]}.parquet"
+    rows, times = folder.write_tables(trials)
+    _report(folder.path, rows, times, folder.settings)
+    folder.finish()
 
 
 def summarize(rows: list[Row]) -> dict[str, Row]:
@@ -271,7 +172,7 @@ def _report(folder: Path, rows: list[Row], times: list[Row], settings: dict[str,
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectFile:
-    """An object of a set that is a mesh file or a built-in shape."""
+    """An object of a set: a mesh file or a built-in shape."""
 
     name: str
     family: str
@@ -279,7 +180,8 @@ class ObjectFile:
     source: str
     """A path, or the name of a shape in `_SHAPES`."""
 
-    def load(self) -> Mesh:
+    @property
+    def mesh(self) -> Mesh:
         """The mesh, metres."""
         shape = _SHAPES.get(self.source)
         return shape() if shape else load_mesh(self.source)
@@ -300,9 +202,11 @@ def _objects(source: str) -> tuple[str, list[Any]]:
             ObjectFile(name=name, family=name, articulated=False, source=name) for name in _SHAPES
         ]
     else:
-        raise MeshError(f"{source} is neither a set (shapes) nor a folder or file: check --objects")
+        raise OptionError(
+            f"{source} is neither a set (shapes) nor a folder or file: check --objects"
+        )
     if not found:
-        raise MeshError(f"{source} holds no mesh file: use one of {', '.join(FORMATS)}")
+        raise OptionError(f"{source} holds no mesh file: use one of {', '.join(FORMATS)}")
     return path.stem, [
         ObjectFile(name=each.stem, family="file", articulated=False, source=str(each))
         for each in found
@@ -330,7 +234,7 @@ def _settings(
     def digests() -> Iterator[str]:
         for count, item in enumerate(items):
             listener.stage("reading objects", count, len(items))
-            yield mesh_digest(item.load())
+            yield mesh_digest(item.mesh)
 
     return {
         "format_version": _FORMAT_VERSION,
