@@ -21,9 +21,9 @@ from torch import Tensor
 from bghop.fields.grid_spec import GridSpec
 from bghop.fields.hand_field import hand_field
 from bghop.fields.recover import RecoveredHands, recover_hands
-from bghop.fields.rigid_fit import fit_rigid
+from bghop.fields.released_recovery import fit_released
 from bghop.geometry.rotations import random_rotations, rotation_angle
-from bghop.geometry.transforms import rigid, transform_points
+from bghop.geometry.transforms import rigid
 from bghop.hands.model import HandModel, HandParameters
 from bghop.hands.open_hand import load_open_hand
 
@@ -118,55 +118,16 @@ def timed(field: Tensor, spec: GridSpec, model: HandModel) -> tuple[RecoveredHan
     return result, min(wall), min(cpu)
 
 
-def released_algorithm(
-    field: Float[Tensor, "row channel=20 x y z"], side: int, spec: GridSpec, model: HandModel
-) -> tuple[Tensor, Tensor, Tensor]:
-    """What the released code does, written anew from its description (REFERENCE section 5, B9).
-
-    Joints at the smallest cells, Procrustes of 20 joints in the mean pose, that transform frozen,
-    then L-BFGS on the angles against the whole field. Returns joints after both stages and the
-    transform.
-    """
-    axis = spec.axis()
-    best = field.flatten(2).argmin(-1)
-    n = spec.resolution
-    cells = torch.stack([axis[best // n**2], axis[best // n % n], axis[best % n]], dim=-1)
-    middle = model.anatomy.limits.mean(-1)
-
-    def joints_hand(angles: Tensor) -> Tensor:
-        pose = model.pose_from_angles(angles[:, None].expand(-1, 2, -1, -1))
-        return model.joints(replace(model.rest_parameters(len(angles)), pose=pose))[:, side]
-
-    angles = middle.expand(len(field), 15, 3).clone().requires_grad_()
-    T = rigid(
-        *fit_rigid(
-            joints_hand(angles.detach())[:, 1:], spec.from_grid(cells), torch.ones(best.shape)
-        )
-    )
-    first = transform_points(T, joints_hand(angles.detach()))
-    optimizer = torch.optim.LBFGS([angles], lr=1.0, max_iter=150, line_search_fn="strong_wolfe")
-
-    def closure() -> Tensor:
-        optimizer.zero_grad()
-        predicted = hand_field(transform_points(T, joints_hand(angles)), spec)
-        loss = (predicted - field).square().sum() + 1e-3 * (angles - middle).square().sum()
-        loss.backward()
-        return loss
-
-    optimizer.step(closure)  # pyright: ignore[reportArgumentType]
-    return first, transform_points(T, joints_hand(angles.detach())).detach(), T
-
-
 def baseline_row(
     field: Tensor, hands: HandParameters, true_joints: Tensor, spec: GridSpec, model: HandModel
 ) -> dict[str, float]:
-    """The released algorithm on the left hands, in batches of five."""
+    """The released algorithm on the left hands."""
     start = time.perf_counter()
-    parts = [released_algorithm(rows, 0, spec, model) for rows in field[:, 0].split(5)]
+    fit = fit_released(field[:, 0], 0, spec, model)
     seconds = time.perf_counter() - start
-    first, final, T = (torch.cat(column) for column in zip(*parts, strict=True))
-    row = errors(final, T, true_joints[:, 0], hands.T_object_hand[:, 0])
-    row["joint_mm_after_procrustes"] = 1000 * (first - true_joints[:, 0]).norm(dim=-1).mean().item()
+    row = errors(fit.joints, fit.T_frame_hand, true_joints[:, 0], hands.T_object_hand[:, 0])
+    placed = (fit.joints_placed - true_joints[:, 0]).norm(dim=-1)
+    row["joint_mm_after_procrustes"] = 1000 * placed.mean().item()
     row["hands_per_s"] = len(field) / seconds
     return row
 

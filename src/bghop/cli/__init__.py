@@ -52,10 +52,12 @@ def _parse(args: list[str]):  # noqa: ANN202  (a verb, or an exit code)
     import tyro
 
     from bghop.cli.doctor import Doctor
+    from bghop.cli.evaluate import Evaluate
     from bghop.cli.grasp import Grasp
 
     verbs = (
         Annotated[Grasp, tyro.conf.subcommand("grasp", prefix_name=False)]
+        | Annotated[Evaluate, tyro.conf.subcommand("evaluate", prefix_name=False)]
         | Annotated[Doctor, tyro.conf.subcommand("doctor", prefix_name=False)]
     )
     spoken = io.StringIO()
@@ -71,7 +73,7 @@ def _parse(args: list[str]):  # noqa: ANN202  (a verb, or an exit code)
     except SystemExit as end:
         if not end.code:
             return 0
-        known = args[0] if args and args[0] in {"grasp", "doctor"} else ""
+        known = args[0] if args and args[0] in {"grasp", "evaluate", "doctor"} else ""
         help_line = " ".join(["bghop", known, "--help"]).replace("  ", " ")
         return _fail(f"{_flatten(spoken.getvalue())}: see `{help_line}`")
 

@@ -1,0 +1,83 @@
+"""What a benchmark job is told, and the checks that need neither torch nor the files."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from bghop.errors import OptionError
+
+METHODS = ("optimize", "random", "reference", "recovered")
+"""Those of bghop.evaluation.methods; `optimize@STEPS` is the first with other step counts."""
+_PLANNED = ("prior", "sds")
+_STEPS = re.compile(r"^optimize@(\d{1,6})$")
+MOST_GRASPS = 1000
+MOST_STEPS = 100_000
+MOST_WORKERS = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateJob:
+    """One benchmark: objects x methods x seeds into one folder."""
+
+    objects: str
+    """Name of a built-in set, a folder of meshes, or one mesh file."""
+    out: Path
+    methods: tuple[str, ...] = ("optimize", "random")
+    num: int = 16
+    """Grasps per object, method and seed."""
+    seeds: tuple[int, ...] = (0,)
+    only: tuple[str, ...] = ()
+    """Names of objects, or patterns such as `box*`; all if empty."""
+    workers: int = 2
+    """Processes; each takes one core."""
+    hold: bool = True
+    """Whether the hold test and the static check run."""
+    overwrite: bool = False
+
+
+def check_options(job: EvaluateJob) -> None:
+    """Refuses what cannot work, before anything is loaded.
+
+    Raises:
+        OptionError: With the option, its value, and what is allowed.
+    """
+    demands = (
+        (bool(job.objects), "--objects is empty: name a set, a folder or a mesh file"),
+        (1 <= job.num <= MOST_GRASPS, f"--num {job.num} is out of range: use 1 to {MOST_GRASPS}"),
+        (
+            1 <= job.workers <= MOST_WORKERS,
+            f"--workers {job.workers} is out of range: use 1 to {MOST_WORKERS}",
+        ),
+        (bool(job.methods), "--methods is empty: name at least one method"),
+        (bool(job.seeds), "--seeds is empty: give at least one number"),
+        (_distinct(job.methods), "--methods names a method twice: name each once"),
+        (_distinct(job.seeds), "--seeds gives a number twice: give each once"),
+    )
+    for holds, message in demands:
+        if not holds:
+            raise OptionError(message)
+    for seed in job.seeds:
+        if not 0 <= seed < 2**63:
+            raise OptionError(f"--seeds {seed} is out of range: use 0 to 2^63 - 1")
+    for name in job.methods:
+        check_method(name)
+
+
+def check_method(name: str) -> None:
+    """Refuses a method that does not exist.
+
+    Raises:
+        OptionError: With the names that do.
+    """
+    there = f"{', '.join(METHODS)} or optimize@STEPS"
+    if name in _PLANNED:
+        raise OptionError(f"method {name} is not available in this version: use {there}")
+    steps = _STEPS.match(name)
+    if steps is None and name not in METHODS:
+        raise OptionError(f"method {name} is unknown: use {there}")
+    if steps is not None and not 1 <= int(steps[1]) <= MOST_STEPS:
+        raise OptionError(f"method {name} has too many or no steps: use 1 to {MOST_STEPS}")
+
+
+def _distinct(values: tuple) -> bool:
+    return len(set(values)) == len(values)
