@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 class Resampling:
     """How intervals are made; equal options give equal intervals."""
 
-    num_resamples: int = 4000
+    num_resamples: int = 2000
     """Draws of the objects."""
     confidence: float = 0.95
     """Probability between the two ends."""

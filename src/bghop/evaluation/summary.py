@@ -26,8 +26,10 @@ LARGE_CM = 20.0
 """Objects whose longest edge is over this are the ones that want two hands."""
 NUM_DIRECTIONS = 6
 
-_PER_HAND = {"depth": "depth_{}_mm", "volume": "volume_{}_cm3", "contact_ratio": "contact_ratio_{}",
-             "fingers": "fingers_{}", "limit": "limit_{}_deg", "squeeze": "squeeze_{}_n"}  # fmt: skip
+_PER_HAND = {
+    "depth": "depth_{}_mm", "volume": "volume_{}_cm3", "contact_ratio": "contact_ratio_{}",
+    "fingers": "fingers_{}", "limit": "limit_{}_deg", "squeeze": "squeeze_{}_n",
+}  # fmt: skip
 _BOTH = {"depth": np.fmax, "volume": np.add, "contact_ratio": lambda a, b: (a + b) / 2,
          "fingers": np.add, "limit": np.fmax, "squeeze": np.add}  # fmt: skip
 _AS_THEY_ARE = {
@@ -289,7 +291,7 @@ def _check(rows: Sequence[Row]) -> None:
     missing = sorted({name for row in rows for name in REQUIRED_COLUMNS if name not in row})
     if missing:
         msg = (
-            f"rows of grasps lack {', '.join(missing)}: run `bghop evaluate` of this version again, "
-            "or write None for what was not measured"
+            f"rows of grasps lack {', '.join(missing)}: run `bghop evaluate` of this version "
+            "again, or write None for what was not measured"
         )
         raise ResultError(msg)
