@@ -13,7 +13,7 @@ from bghop.drawing.contact_sheet import Painter
 from bghop.drawing.scene import Scene
 from bghop.drawing.views import choose_views
 
-_INK, _SOFT_INK, _ALARM = (31, 35, 40), (92, 100, 112), (190, 60, 20)
+_INK, _ALARM = (31, 35, 40), (170, 50, 15)
 _PAPER, _TABLE = (255, 255, 255), (238, 240, 243)
 _VIEWS = 2
 _GAP, _INSET, _LINES = 12, 14, 3
@@ -33,7 +33,7 @@ class Failure:
 def failure_reason(row: Mapping[str, Any]) -> str:
     """Why one grasp of a benchmark fails, in words; empty if it does not.
 
-    Reads `hold`, `hold_directions`, `hold_moved_cm`, `hold_turned_deg`, `hold_closing_cm`, `faults`.
+    Reads `faults`, `hold` and `hold_` with `directions`, `moved_cm`, `turned_deg`, `closing_cm`.
     """
     words = []
     if row["hold"] is not None and not row["hold"]:
@@ -53,23 +53,23 @@ def failure_reason(row: Mapping[str, Any]) -> str:
     return ", ".join(words)
 
 
-def draw_failure(painter: Painter, scene: Scene) -> bytes:
-    """One grasp from two sides without words, as a PNG file twice as wide as high."""
-    return _png(_pair(painter, scene))
-
-
 def draw_gallery(
     painter: Painter, failures: Sequence[Failure], *, title: str, columns: int = 3
-) -> bytes:
-    """All failures in one picture with their words, as a PNG file.
+) -> tuple[bytes, tuple[bytes, ...]]:
+    """All failures in one picture with their words, and each by itself without; PNG files.
 
     Args:
         painter: Draws the single pictures (`Renderer` or `SoftwareRenderer`).
         failures: At least one; drawn in this order, row by row.
         title: Above the picture.
         columns: Failures side by side.
+
+    Returns:
+        The picture of all, and one for each failure (two sides of the grasp, twice as wide as
+        high).
     """
-    cards = [_card(painter, failure) for failure in failures]
+    pairs = [_pair(painter, failure.scene) for failure in failures]
+    cards = [_card(pair, failure) for pair, failure in zip(pairs, failures, strict=True)]
     columns = min(columns, len(cards))
     rows = -(-len(cards) // columns)
     width, height = cards[0].size
@@ -82,12 +82,11 @@ def draw_gallery(
     for index, card in enumerate(cards):
         row, column = divmod(index, columns)
         sheet.paste(card, (_GAP + column * (width + _GAP), top + row * (height + _GAP)))
-    return _png(sheet)
+    return _png(sheet), tuple(_png(pair) for pair in pairs)
 
 
-def _card(painter: Painter, failure: Failure) -> Image.Image:
+def _card(pair: Image.Image, failure: Failure) -> Image.Image:
     """Two views over a heading and at most three lines of words."""
-    pair = _pair(painter, failure.scene)
     size = max(9, round(pair.width / 34))  # letters keep their proportion to the picture
     small, bold = ImageFont.load_default(0.86 * size), ImageFont.load_default(1.1 * size)
     line = round(1.25 * size)
@@ -99,7 +98,7 @@ def _card(painter: Painter, failure: Failure) -> Image.Image:
     lines = wrap(failure.reason, room, max_lines=_LINES, placeholder=" ...")
     for index, words in enumerate(lines):
         place = (_INSET, pair.height + round(1.75 * size) + index * line)
-        draw.text(place, words, fill=_ALARM if index == 0 else _SOFT_INK, font=small)
+        draw.text(place, words, fill=_ALARM, font=small)
     return card
 
 

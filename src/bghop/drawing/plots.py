@@ -26,7 +26,8 @@ _STYLE = {
     "axes.spines.right": False, "axes.axisbelow": True, "xtick.color": _SOFT, "ytick.color": _SOFT,
     "xtick.major.size": 0, "ytick.major.size": 0, "xtick.major.pad": 6, "ytick.major.pad": 6,
     "grid.color": _RULE, "grid.linewidth": 0.6, "legend.frameon": False,
-    "legend.fontsize": 9, "figure.facecolor": "white", "savefig.dpi": 160, "figure.constrained_layout.use": True,
+    "legend.fontsize": 9, "figure.facecolor": "white", "savefig.dpi": 160,
+    "figure.constrained_layout.use": True,
 }  # fmt: skip
 
 

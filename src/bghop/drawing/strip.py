@@ -36,7 +36,7 @@ def draw_strip(
     Args:
         painter: Draws the single pictures (`Renderer` or `SoftwareRenderer`).
         frames: At least one; more than eight are thinned evenly, first and last kept.
-        captions: One per frame.
+        captions: One per frame, of at most two lines.
         columns: Frames in a row.
 
     Raises:
@@ -106,7 +106,7 @@ def _tile(pixels: np.ndarray, caption: str) -> Image.Image:
     draw = ImageDraw.Draw(tile)
     font = ImageFont.load_default(size)
     room = int(0.94 * picture.width / (0.5 * size))
-    lines = wrap(caption, room, max_lines=_LINES, placeholder=" ...")
+    lines = [each for part in caption.splitlines() for each in wrap(part, room)][:_LINES]
     for index, words in enumerate(lines):
         left = (picture.width - draw.textlength(words, font=font)) / 2
         ink = _INK if index == 0 else _SOFT_INK

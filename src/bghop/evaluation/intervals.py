@@ -49,7 +49,7 @@ def cluster_mean(
 
     Args:
         values: One number a row; NaN where it is missing.
-        clusters: Which object each row belongs to (any integers).
+        clusters: Which object each row belongs to (integers from 0).
         options: Number of draws, confidence, seed.
 
     Returns:
@@ -60,14 +60,15 @@ def cluster_mean(
     known = ~np.isnan(values)
     if not known.any():
         return None
-    values = values[known]
-    _, place = np.unique(clusters[known], return_inverse=True)
-    counts = np.bincount(place).astype(float)
+    values, clusters = values[known], clusters[known]
+    counts = np.bincount(clusters).astype(float)
+    present = counts > 0
+    counts = counts[present]
     mean = float(values.mean())
     low = high = None
     if len(counts) > 1:
         # Deviations from the mean are summed, so that equal values give an interval of no width.
-        sums = np.bincount(place, weights=values - mean)
+        sums = np.bincount(clusters, weights=values - mean)[present]
         times_drawn = _draws(len(counts), options.num_resamples, options.seed)
         means = (times_drawn @ sums) / (times_drawn @ counts) + mean
         tail = (1 - options.confidence) / 2
