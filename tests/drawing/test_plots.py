@@ -83,8 +83,8 @@ def point(name, seconds, hold):
 
 def test_better_methods_are_higher_and_slower_ones_farther_right():
     png = plot_time_quality([point("slow", 2.0, 0.9), point("fast", 0.5, 0.4)])
-    # Ordered by time: the faster is drawn in the first colour.
-    fast, slow = (np.argwhere(near(png, color)).mean(0) for color in (BEST, ONE_HAND))
+    # Colours follow the order given.
+    slow, fast = (np.argwhere(near(png, color)).mean(0) for color in (BEST, ONE_HAND))
     assert slow[0] < fast[0]
     assert slow[1] > fast[1]
 

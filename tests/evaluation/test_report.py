@@ -177,6 +177,8 @@ def test_the_summary_repeats_byte_for_byte_and_knows_no_time(rows, plain, drawn)
     assert plain["report.md"] != again["report.md"]
     content = json.loads(plain["summary.json"])
     assert [each["method"] for each in content["methods"]] == ["optimize@30", "optimize"]
+    (compared,) = content["comparisons"]
+    assert (compared["method"], compared["reference"]) == ("optimize", "optimize@30")
     assert "time" not in plain["summary.json"].decode()
 
 

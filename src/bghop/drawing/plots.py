@@ -60,7 +60,7 @@ def plot_hold_by_object(
         names: One per object.
         mean: Share of all candidates that hold.
         best: Share of best-ranked grasps that hold.
-        one_hand: Share of all candidates that hold with a hand removed.
+        one_hand: Share of all candidates that hold with one of the hands removed.
         title: Above the diagram.
 
     NaN leaves a mark out.
@@ -71,7 +71,7 @@ def plot_hold_by_object(
         rows = np.arange(len(names))
         axes.barh(rows, 100 * mean[order], 0.66, color="#b9d4e8", label="all candidates")
         axes.barh(rows, 100 * one_hand[order], 0.26, color=_ORANGE,
-                  label="all candidates, one hand removed")  # fmt: skip
+                  label="all candidates, either hand alone")  # fmt: skip
         axes.plot(100 * best[order], rows, "D", color=_BLUE, markersize=5.5, clip_on=False,
                   label="best-ranked", zorder=5)  # fmt: skip
         axes.set_yticks(rows, [names[k] for k in order], color=_INK)
@@ -100,7 +100,10 @@ def plot_left_right(
 
     Points on the diagonal are grasps whose hands are alike; the cross is the mean.
     """
-    with _figure((_WIDTH, 0.45 + _WIDTH / max(2, len(pairs)))) as (figure, content):
+    with _figure((_WIDTH, (0.45 if title else 0.1) + _WIDTH / max(2, len(pairs)))) as (
+        figure,
+        content,
+    ):
         several = np.atleast_1d(figure.subplots(1, len(pairs)))
         for axes, (label, pair) in zip(several, pairs.items(), strict=True):
             known = ~np.isnan(np.add(*pair))
@@ -125,14 +128,15 @@ def plot_left_right(
 def plot_time_quality(points: Sequence[Point], *, title: str = "") -> bytes:
     """Seconds per grasp against hold success, one point per method, as a PNG file.
 
-    Filled: all candidates with their interval; hollow: the best-ranked grasps.
+    Filled: all candidates with their interval; hollow: the best-ranked grasps. Colours follow the
+    order given.
     """
     with _figure((_WIDTH, 3.9)) as (figure, content):
         axes = figure.subplots()
         ordered = sorted(points, key=lambda point: (point.seconds, point.name))
         axes.plot([p.seconds for p in ordered], [100 * p.hold for p in ordered], color=_RULE,
                   linewidth=1.4, zorder=1)  # fmt: skip
-        for index, point in enumerate(ordered):
+        for index, point in enumerate(points):
             color, marker = _SERIES[index % len(_SERIES)], _MARKERS[index % len(_MARKERS)]
             if point.low is not None and point.high is not None:
                 axes.plot([point.seconds] * 2, [100 * point.low, 100 * point.high], color=color,
@@ -216,7 +220,8 @@ def _figure(size: tuple[float, float]) -> Iterator[tuple[Any, BytesIO]]:
         msg = "diagrams need matplotlib: install it with `pip install matplotlib`"
         raise DrawingError(msg) from error
     content = BytesIO()
-    with rc_context(_STYLE):
+    style: Any = _STYLE  # its type names every setting of matplotlib
+    with rc_context(style):
         figure = Figure(figsize=size)
         FigureCanvasAgg(figure)
         yield figure, content

@@ -8,7 +8,7 @@ from typing import Any
 from bghop.drawing.contact_sheet import Painter
 from bghop.drawing.scene import Scene
 from bghop.errors import ResultError
-from bghop.evaluation.comparison import compare
+from bghop.evaluation.comparison import Comparison, compare
 from bghop.evaluation.intervals import Estimate, Resampling
 from bghop.evaluation.report_blocks import Block, Document, Picture, Section, markdown
 from bghop.evaluation.report_html import html
@@ -95,6 +95,8 @@ def write_report(
         DrawingError: matplotlib is missing.
     """
     methods = summarize(rows, extra=extra, options=options)
+    main = _main(methods, header.method)
+    comparisons = compare(rows, reference=main.method, options=options)
     costs = summarize_times(rows, times)
     failures = failing_rows(rows)
     pictures = draw_diagrams(rows, methods, costs) if draw else {}
@@ -104,7 +106,9 @@ def write_report(
         title = f"{header.title}: grasps that fail"
         shown, sheet = draw_failures(painter, failures, scene_of, title=title)
         files += [*shown, sheet]
-    sections = _sections(methods, costs, pictures, failures, shown, strips, header, rows, options)
+    sections = _sections(
+        main, methods, comparisons, costs, pictures, failures, shown, strips, header, rows
+    )
     about = (
         ("Date", header.date), ("Command", header.command), ("Machine", header.machine),
         ("Versions", ", ".join(f"{name} {each}" for name, each in header.versions.items())),
@@ -113,13 +117,13 @@ def write_report(
     document = Document(title=header.title, about=about, sections=sections)
     for picture in files:
         write(picture.name, picture.png)
-    write(SUMMARY_FILE, summary_json(methods))
+    write(SUMMARY_FILE, summary_json(methods, comparisons))
     write(MARKDOWN_FILE, markdown(document).encode())
     write(HTML_FILE, html(document).encode())
     return methods
 
 
-def summary_json(methods: Sequence[MethodSummary]) -> bytes:
+def summary_json(methods: Sequence[MethodSummary], comparisons: Sequence[Comparison] = ()) -> bytes:
     """The summaries as JSON: equal rows give equal bytes. Numbers have 9 digits, no times."""
 
     def plain(value: Any) -> Any:
@@ -133,13 +137,16 @@ def summary_json(methods: Sequence[MethodSummary]) -> bytes:
         "format": "bghop-benchmark-summary",
         "format_version": 1,
         "methods": [plain(asdict(each)) for each in methods],
+        "comparisons": [plain(asdict(each)) for each in comparisons],
     }
     text = json.dumps(content, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=False)
     return (text + "\n").encode()
 
 
 def _sections(
+    main: MethodSummary,
     methods: tuple[MethodSummary, ...],
+    comparisons: tuple[Comparison, ...],
     costs: Mapping[str, MethodTimes],
     pictures: Mapping[str, Picture],
     failures: Sequence[Row],
@@ -147,16 +154,13 @@ def _sections(
     strips: Sequence[Picture],
     header: Header,
     rows: Sequence[Row],
-    options: Resampling | None,
 ) -> tuple[Section, ...]:
-    main = _main(methods, header.method)
-
     def drawn(*names: str) -> list[Block]:
         return [pictures[name] for name in names if name in pictures]
 
     further = [table for table in (extra_table(methods),) if table is not None]
-    if len(methods) > 1:
-        further.insert(0, comparison_table(compare(rows, reference=main.method, options=options)))
+    if comparisons:
+        further.insert(0, comparison_table(comparisons))
     by_object: list[Block] = []
     for index, each in enumerate(methods):
         by_object += [*drawn(f"hold_{index}"), object_table(each)]

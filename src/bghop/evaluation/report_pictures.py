@@ -97,17 +97,17 @@ def draw_diagrams(
     for index, each in enumerate(methods):
         own = columns[each.method]
         if not np.isnan(own["hold"]).all():
-            bars = {
-                name: np.array([np.nan if value is None else value for value in values])
-                for name, values in (
-                    ("mean", [e.means["all"]["hold"] for e in each.objects]),
-                    ("best", [e.means["best-ranked"]["hold"] for e in each.objects]),
-                    ("one_hand", [e.means["all"]["one_hand"] for e in each.objects]),
+            mean, best, one_hand = (
+                np.array([_or_nan(e.means[selection][name]) for e in each.objects])
+                for selection, name in (
+                    ("all", "hold"),
+                    ("best-ranked", "hold"),
+                    ("all", "one_hand"),
                 )
-            }
-            png = plot_hold_by_object([e.object for e in each.objects], **bars)
+            )
+            png = plot_hold_by_object([e.object for e in each.objects], mean, best, one_hand)
             add(f"hold_{index}", png, f"Hold success by object, {each.method}",
-                "One hand removed: still held by either hand alone.")  # fmt: skip
+                "Either hand alone: still held with one of the hands removed.")  # fmt: skip
         pairs = {
             label: (own[f"{name}_left"], own[f"{name}_right"])
             for name, label in (("contact_ratio", "contact ratio"), ("depth", "depth, mm"))
@@ -123,6 +123,10 @@ def draw_diagrams(
         add("time", plot_time_quality(points), "Time against quality",
             "Filled: all candidates with their 95 % interval. Hollow: best-ranked.")  # fmt: skip
     return found
+
+
+def _or_nan(value: float | None) -> float:
+    return np.nan if value is None else value
 
 
 def _point(method: MethodSummary, costs: Mapping[str, MethodTimes]) -> Point | None:

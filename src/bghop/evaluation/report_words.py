@@ -34,7 +34,7 @@ _TERMS = (
     ("Contact ratio, fingers", "results.md#metrics",
      "Share of hand vertices within 5 mm of the surface (of both hands: the mean); fingers whose "
      "pad is within 3 mm of the surface (of both hands: the sum, at most 10)."),
-    ("Good", "results.md#grasps.json",
+    ("Good", "results.md#graspsjson",
      "A grasp that keeps every demand on the metrics: each hand under 3 mm deep and under 1 cm³ "
      "inside, at least 3 fingers in contact, at most 0.5 degrees over a joint limit, hands at most "
      "1 mm inside each other. It says nothing of holding."),
