@@ -94,6 +94,9 @@ NOT_TESTED = dict.fromkeys(("hold", "hold_directions", "hold_moved_cm", "hold_tu
          "held in 4 of 6 directions, moved 6.3 cm, turned 41°, pushed 2.3 cm by closing"),
         (FALL | {"hold_moved_cm": None, "hold_turned_deg": None}, "held in 4 of 6 directions"),
         ({"faults": "left hand 4.1 mm deep"}, "left hand 4.1 mm deep"),
+        (FALL | {"faults": "left hand 4.1 mm deep; right hand 2 fingers in contact"},
+         "held in 4 of 6 directions, moved 6.3 cm, turned 41°; left hand 4.1 mm deep; "
+         "right hand 2 fingers in contact"),
         (NOT_TESTED | {"faults": "left hand 4.1 mm deep"}, "left hand 4.1 mm deep"),
     ],
 )  # fmt: skip

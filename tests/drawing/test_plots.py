@@ -115,5 +115,5 @@ def test_matplotlib_is_imported_only_to_draw():
 
 def test_without_matplotlib_the_error_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(DrawingError, match="pip install matplotlib"):
+    with pytest.raises(DrawingError, match="need matplotlib: pip install"):
         bars([0.5], [1.0], [0.0])

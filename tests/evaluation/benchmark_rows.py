@@ -70,5 +70,6 @@ def _row(random, about, method, seed, rank, chance, tested):
         "static": bool(static), "static_directions": 6 if static else 4,
     }  # fmt: skip
     if not tested:
+        row["mass_kg"] = None
         row |= dict.fromkeys(key for key in row if key.startswith(("hold", "squeeze")))
     return row

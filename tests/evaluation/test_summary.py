@@ -144,6 +144,23 @@ def test_both_hands_are_the_deeper_one_and_the_sum_and_sides_are_compared_in_pai
     assert group.left_minus_right["depth"].mean == -0.75
 
 
+def test_a_single_hand_counts_for_both_and_is_in_no_pair():
+    rows = run([True, True])
+    for row, left in zip(rows, (1.0, None), strict=True):
+        for name, value in (
+            ("depth_{}_mm", 2.0),
+            ("volume_{}_cm3", 0.4),
+            ("contact_ratio_{}", 0.2),
+        ):
+            row[name.format("left")] = None if left is None else 2 * value
+            row[name.format("right")] = value
+    group = summarize(rows)[0].groups["all objects"]
+    means = {name: group.selections["all"][name].mean for name in ("depth", "volume")}
+    assert means == pytest.approx({"depth": 3.0, "volume": 0.8})
+    assert group.selections["all"]["contact_ratio"].mean == pytest.approx((0.3 + 0.2) / 2)
+    assert group.left_minus_right["depth"].n == 1
+
+
 def test_swapping_the_hands_swaps_every_pair():
     rows = make_rows(methods=("optimize",))
 

@@ -48,9 +48,7 @@ def failure_reason(row: Mapping[str, Any]) -> str:
         ]
         if row["hold_closing_cm"] is not None and row["hold_closing_cm"] >= 1:
             words.append(f"pushed {row['hold_closing_cm']:.1f} cm by closing")
-    if row["faults"]:
-        words.append(row["faults"])
-    return ", ".join(words)
+    return "; ".join(part for part in (", ".join(words), row["faults"]) if part)
 
 
 def draw_gallery(

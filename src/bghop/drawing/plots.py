@@ -217,7 +217,7 @@ def _figure(size: tuple[float, float]) -> Iterator[tuple[Any, BytesIO]]:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
-        msg = "diagrams need matplotlib: install it with `pip install matplotlib`"
+        msg = "diagrams need matplotlib: pip install 'bghop[benchmark]'"
         raise DrawingError(msg) from error
     content = BytesIO()
     style: Any = _STYLE  # its type names every setting of matplotlib

@@ -30,8 +30,9 @@ _PER_HAND = {
     "depth": "depth_{}_mm", "volume": "volume_{}_cm3", "contact_ratio": "contact_ratio_{}",
     "fingers": "fingers_{}", "limit": "limit_{}_deg", "squeeze": "squeeze_{}_n",
 }  # fmt: skip
-_BOTH = {"depth": np.fmax, "volume": np.add, "contact_ratio": lambda a, b: (a + b) / 2,
-         "fingers": np.add, "limit": np.fmax, "squeeze": np.add}  # fmt: skip
+_LARGER = ("depth", "limit")
+_MEAN = ("contact_ratio",)
+"""What both hands are: the larger value, the mean, or else the sum."""
 _AS_THEY_ARE = {
     "hand_hand_depth": "hand_hand_depth_mm", "hand_hand_volume": "hand_hand_volume_cm3",
     "both_in_contact": "both_in_contact", "good": "good", "hold": "hold", "static": "static",
@@ -89,7 +90,7 @@ class ObjectSummary:
     family: str
     articulated: bool
     size_cm: float
-    mass_kg: float
+    mass_kg: float | None
     grasps: int
     means: Mapping[str, Mapping[str, float | None]]
     """By selection, then by metric."""
@@ -158,8 +159,8 @@ def metric_columns(rows: Sequence[Row]) -> dict[str, Float[np.ndarray, "row"]]:
     """What is averaged, by name, NaN where missing.
 
     `both` of a pair: the deeper hand, the sum of volumes, fingers and squeeze, the mean contact
-    ratio, the larger excess. `one_hand`: at least one hand holds alone. `drop_*_points`: what
-    removing a hand costs.
+    ratio, the larger excess; of a single hand its own. `one_hand`: at least one hand holds alone.
+    `drop_*_points`: what removing a hand costs.
     """
 
     def column(name: str) -> Float[np.ndarray, "row"]:
@@ -169,13 +170,24 @@ def metric_columns(rows: Sequence[Row]) -> dict[str, Float[np.ndarray, "row"]]:
     found |= {name: column(source) / NUM_DIRECTIONS for name, source in _SHARES_OF_SIX.items()}
     for name, form in _PER_HAND.items():
         left, right = (column(form.format(side)) for side in SIDES)
-        found |= {f"{name}_left": left, f"{name}_right": right, name: _BOTH[name](left, right)}
+        found |= {f"{name}_left": left, f"{name}_right": right, name: _both(name, left, right)}
     found["alone_left"], found["alone_right"] = found["without_right"], found["without_left"]
     found["one_hand"] = np.maximum(found["without_left"], found["without_right"])
     for side in SIDES:
         found[f"drop_{side}_points"] = 100 * (found["hold"] - found[f"without_{side}"])
     found["drop_one_hand_points"] = 100 * (found["hold"] - found["one_hand"])
     return found
+
+
+def _both(
+    name: str, left: Float[np.ndarray, "row"], right: Float[np.ndarray, "row"]
+) -> Float[np.ndarray, "row"]:
+    """Both hands together; a missing one is left out."""
+    if name in _LARGER:
+        return np.fmax(left, right)
+    num = 2.0 - np.isnan(left) - np.isnan(right)
+    total = np.where(num > 0, np.nan_to_num(left) + np.nan_to_num(right), np.nan)
+    return total / np.maximum(num, 1) if name in _MEAN else total
 
 
 def _method(
