@@ -192,21 +192,21 @@ def test_the_summary_holds_the_estimates(rows):
 
 
 def test_failures_come_one_a_run_best_ranks_first(rows):
-    failures = failing_rows(rows)
+    failures = failing_rows(rows, "optimize")
     runs = [(row["method"], row["object"]) for row in failures]
     assert len(set(runs)) == len(runs)
     assert not any(row["hold"] for row in failures)
-    ranks = [row["rank"] for row in failures]
-    assert ranks == sorted(ranks)
+    order = [(row["method"] != "optimize", row["rank"]) for row in failures]
+    assert order == sorted(order)
     for row in failures:
         better = [each for each in rows if (each["method"], each["object"]) ==
                   (row["method"], row["object"]) and each["rank"] < row["rank"]]  # fmt: skip
         assert all(each["hold"] for each in better)
-    assert failing_rows(rows, most=2) == failures[:2]
+    assert failing_rows(rows, "optimize", most=2) == failures[:2]
 
 
 def test_failures_without_pictures_are_listed_with_their_reason(rows, plain):
-    worst = failing_rows(rows)[0]
+    worst = failing_rows(rows, "optimize@30")[0]
     text = plain["report.md"].decode()
     assert f"{worst['object']}, {worst['method']}, seed 0, rank {worst['rank']} |" in text
     assert f"held in {worst['hold_directions']} of 6 directions" in text
@@ -246,8 +246,8 @@ def test_names_cannot_break_the_page_or_the_tables():
                     sections=(Section(title="x & y", blocks=(table,)),))  # fmt: skip
     tags = Page(html(page)).tags
     assert not tags & {"script", "b", "i"}
-    row = markdown(page).splitlines()[-1]
-    assert len(re.findall(r"(?<!\\)\|", row)) == 3
+    for line in markdown(page).splitlines()[-3:]:
+        assert len(re.findall(r"(?<!\\)\|", line)) == 3
 
 
 def test_a_row_that_does_not_fit_its_head_is_refused():

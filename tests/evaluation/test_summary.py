@@ -60,13 +60,13 @@ def test_about_95_of_100_intervals_hold_the_truth(random):
     assert 0.89 <= inside / 300 <= 0.98
 
 
-def test_equal_values_have_an_interval_of_no_width_and_one_object_has_none():
+def test_equal_values_have_an_interval_of_no_width_and_few_objects_have_none():
     same = cluster_mean(np.full(9, 0.1), np.arange(9))
     assert same.low == same.high == same.mean
-    single = cluster_mean(np.array([0.0, 1.0]), np.zeros(2, dtype=int))
-    assert single.mean == 0.5
-    assert single.low is None
-    assert single.high is None
+    for num, known in ((1, False), (4, False), (5, True)):
+        few = cluster_mean(np.array(10 * [0.0, 1.0]), np.arange(20) % num)
+        assert few.mean == 0.5
+        assert (few.low is not None) == (few.high is not None) == known
 
 
 def test_missing_values_are_left_out_and_nothing_is_made_of_nothing():
@@ -196,6 +196,8 @@ def test_groups_are_parts_of_all_objects():
         assert counts["all objects"] == counts["set ycb"] + counts["set furniture"] == 80
         assert counts["articulated"] + counts["not articulated"] == 80
         assert counts["over 20 cm"] == 64  # all but the mug
+        assert all(counts[name] == each.grasps for name, each in method.groups.items())
+        assert (method.groups["articulated"].objects, method.groups["over 20 cm"].objects) == (2, 4)
         assert sum(each.grasps for each in method.objects) == 80
         best = method.groups["all objects"].selections["best-ranked"]["hold"]
         assert (best.n, best.objects) == (10, 5)

@@ -22,6 +22,8 @@ class Resampling:
     """Probability between the two ends."""
     seed: int = 0
     """Of the draws."""
+    fewest_objects: int = 5
+    """With fewer there is no interval: of two objects only three different draws exist."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +33,7 @@ class Estimate:
     mean: float
     """Over all rows that have a value."""
     low: float | None
-    """Lower end of the interval; None for fewer than two objects, where nothing can be said."""
+    """Lower end of the interval; None for too few objects, where nothing can be said."""
     high: float | None
     """Upper end."""
     n: int
@@ -66,7 +68,7 @@ def cluster_mean(
     counts = counts[present]
     mean = float(values.mean())
     low = high = None
-    if len(counts) > 1:
+    if len(counts) >= max(2, options.fewest_objects):
         # Deviations from the mean are summed, so that equal values give an interval of no width.
         sums = np.bincount(clusters, weights=values - mean)[present]
         times_drawn = _draws(len(counts), options.num_resamples, options.seed)

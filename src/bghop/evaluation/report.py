@@ -56,7 +56,7 @@ class Header:
     versions: Mapping[str, str]
     """By package, bghop first."""
     method: str = ""
-    """Of which the key numbers are shown; empty for the first in the rows."""
+    """Whose key numbers and failures come first; empty for the first in the rows."""
     docs: str = ""
     """Address or path of the folder of documents, for links; empty for no links."""
     notes: tuple[str, ...] = ()
@@ -98,7 +98,7 @@ def write_report(
     main = _main(methods, header.method)
     comparisons = compare(rows, reference=main.method, options=options)
     costs = summarize_times(rows, times)
-    failures = failing_rows(rows)
+    failures = failing_rows(rows, main.method)
     pictures = draw_diagrams(rows, methods, costs) if draw else {}
     shown: list[Picture] = []
     files = [*pictures.values(), *strips]

@@ -139,7 +139,10 @@ def _markdown(block: Block) -> list[str]:
             lines += [f"**{picture.title}**: {picture.caption}", "", *_markdown_image(picture), ""]
         return lines[:-1]
     rule = "---" if block.words else "---:"
-    lines = [_line(block.head), _line(("---", *(rule for _ in block.head[1:])))]
+    lines = [
+        _line(tuple(map(_escaped, block.head))),
+        _line(("---", *(rule for _ in block.head[1:]))),
+    ]
     for name, values in block.rows:
         check_width(block, values)
         lines.append(_line((_escaped(name), *(_cell(value) for value in values))))

@@ -26,8 +26,8 @@ PICTURES = "pictures"
 MOST_FAILURES = 24
 
 
-def failing_rows(rows: Sequence[Row], most: int = MOST_FAILURES) -> list[Row]:
-    """The failing grasp of best rank of each run, best ranks and hardest falls first.
+def failing_rows(rows: Sequence[Row], method: str, most: int = MOST_FAILURES) -> list[Row]:
+    """The failing grasp of best rank of each run: of `method` first, then best ranks.
 
     A grasp fails if the hold test says so, or, where it was left out, if it is not good.
     """
@@ -38,9 +38,9 @@ def failing_rows(rows: Sequence[Row], most: int = MOST_FAILURES) -> list[Row]:
         if failed:
             first.setdefault(run, row)
 
-    def order(row: Row) -> tuple[int, int]:
+    def order(row: Row) -> tuple[bool, int, int]:
         directions = row["hold_directions"]
-        return row["rank"], 0 if directions is None else directions
+        return row["method"] != method, row["rank"], 0 if directions is None else directions
 
     return sorted(first.values(), key=order)[:most]
 
@@ -67,7 +67,7 @@ def failure_blocks(rows: Sequence[Row], shown: Sequence[Picture]) -> list[Block]
     if not rows:
         return ["No grasp failed."]
     words = (
-        "The best-ranked failing grasp of each run, best ranks first; at most "
+        "The best-ranked failing grasp of each run, best ranks of the first method first; at most "
         f"{MOST_FAILURES} are shown. Displacement and rotation are the largest of all directions."
     )
     if shown:

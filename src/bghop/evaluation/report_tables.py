@@ -121,8 +121,8 @@ def two_hands_table(methods: Sequence[MethodSummary]) -> Table:
     rows = [
         (f"{each.method}, {name}", each.groups[name].selections["all"])
         for each in methods
-        for name in (ALL, f"over {LARGE_CM:.0f} cm")
-        if name in each.groups
+        for name in _groups(each)
+        if name in {ALL, f"over {LARGE_CM:.0f} cm"}
     ]
     return _table("Method, objects", _TWO_HANDS, rows)
 
@@ -163,13 +163,11 @@ def group_table(methods: Sequence[MethodSummary]) -> Table:
     """Hold success on parts of the objects."""
     rows = []
     for each in methods:
-        for name, group in each.groups.items():
+        for name in _groups(each):
+            group = each.groups[name]
             every, best = group.selections["all"], group.selections["best-ranked"]
-            objects = {(e.object_set, e.object) for e in each.objects}
-            depth = every["depth"]
-            count = depth.objects if depth else len(objects)
             rows.append((f"{each.method}, {name}", (
-                Value(text=str(count)), share(best["hold"]), share(every["hold"]),
+                Value(text=str(group.objects)), share(best["hold"]), share(every["hold"]),
                 _points(group.lift_points), share(every["one_hand"]), share(every["good"]),
             )))  # fmt: skip
     head = ("Method, objects", "Objects", "Best-ranked", "All candidates", "Lift, points",
@@ -190,8 +188,8 @@ def object_table(method: MethodSummary) -> Table:
             _two(every["volume"]), _pair(every, "contact_ratio", 2), _pair(every, "fingers", 1),
         )))  # fmt: skip
     head = ("Object", "Size, cm", "kg", "Grasps", "Best-ranked", "All candidates", "Directions",
-            "Either hand alone", "Good", "Depth, mm", "Volume, cm³", "Contact L | R",
-            "Fingers L | R")  # fmt: skip
+            "Either hand alone", "Good", "Depth, mm", "Volume, cm³", "Contact L / R",
+            "Fingers L / R")  # fmt: skip
     return Table(head=head, rows=tuple(rows), caption=f"{method.method}; hardest objects first.")
 
 
@@ -244,9 +242,15 @@ def _table(
     )  # fmt: skip
 
 
+def _groups(method: MethodSummary) -> list[str]:
+    """All objects, and groups that are not the same as all of them."""
+    count = method.groups[ALL].objects
+    return [name for name, group in method.groups.items() if name == ALL or group.objects < count]
+
+
 def _pair(means: Mapping[str, float | None], name: str, digits: int) -> Value:
     sides = [number(means[f"{name}_{side}"], digits=digits).text for side in ("left", "right")]
-    return Value(text=" | ".join(sides))
+    return Value(text=" / ".join(sides))
 
 
 def _time(found: MeanAndMost | None, digits: int) -> Value:

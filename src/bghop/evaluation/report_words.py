@@ -66,8 +66,9 @@ def notes(
     objects = {(row["object_set"], row["object"]) for row in rows}
     if len(objects) < _FEW_OBJECTS:
         found.append(
-            f"Only {len(objects)} objects: percentile intervals of so few are too narrow, and ends "
-            "at 0 or 100 % mean that nothing else was seen, not that nothing else can be."
+            f"Only {len(objects)} objects: percentile intervals of so few are too narrow (below 5 "
+            "there are none), and ends at 0 or 100 % mean that nothing else was seen, not that "
+            "nothing else can be."
         )
     untested = sum(row["hold"] is None for row in rows)
     if untested:

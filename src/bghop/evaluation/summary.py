@@ -72,6 +72,8 @@ class StaticAgreement:
 class GroupSummary:
     """One method on some of the objects. Shares are 0 to 1, other units as in the rows."""
 
+    objects: int
+    grasps: int
     selections: Mapping[str, Estimates]
     """By `SELECTIONS`, then by metric; `_points` are hundredths of a share."""
     lift_points: Estimate | None
@@ -220,6 +222,8 @@ def _group(rows: list[Row], options: Resampling) -> GroupSummary:
         }
 
     return GroupSummary(
+        objects=int(objects.max()) + 1,
+        grasps=len(rows),
         selections={name: estimates(select(rows, name)) for name in SELECTIONS},
         lift_points=_lift(rows, columns["hold"], objects, options),
         left_minus_right={
