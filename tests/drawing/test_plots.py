@@ -8,6 +8,7 @@ from PIL import Image
 
 from bghop.drawing.plots import (
     Point,
+    _label_places,
     plot_depth_histogram,
     plot_hold_by_object,
     plot_left_right,
@@ -117,3 +118,18 @@ def test_without_matplotlib_the_error_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(DrawingError, match="need matplotlib: pip install"):
         bars([0.5], [1.0], [0.0])
+
+
+def test_names_of_methods_close_together_do_not_cover_each_other():
+    apart = [point("optimize", 1.0, 0.8), point("reference", 3.0, 0.8)]
+    close = [point("optimize", 2.9, 0.8), point("reference", 3.0, 0.8)]
+    inked = [near(plot_time_quality(points), ONE_HAND, 60).sum() for points in (apart, close)]
+    # The name in the second colour is as whole beside the other as it is alone.
+    assert inked[1] > 0.9 * inked[0]
+    (first, second) = _label_places(close, 4.0)
+    assert abs(first[1] - second[1]) >= 7
+
+
+def test_names_stay_inside_the_diagram():
+    for x, _ in _label_places([point("random", 0.0, 0.5), point("recovered", 4.0, 0.5)], 4.0):
+        assert 0 < x < 4

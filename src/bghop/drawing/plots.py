@@ -133,9 +133,13 @@ def plot_time_quality(points: Sequence[Point], *, title: str = "") -> bytes:
     """
     with _figure((_WIDTH, 3.9)) as (figure, content):
         axes = figure.subplots()
-        ordered = sorted(points, key=lambda point: (point.seconds, point.name))
-        axes.plot([p.seconds for p in ordered], [100 * p.hold for p in ordered], color=_RULE,
-                  linewidth=1.4, zorder=1)  # fmt: skip
+        # Points of one method with other numbers of steps (`optimize@30`) are joined.
+        for family in dict.fromkeys(point.name.partition("@")[0] for point in points):
+            joined = sorted((point.seconds, 100 * point.hold) for point in points
+                            if point.name.partition("@")[0] == family)  # fmt: skip
+            axes.plot(*zip(*joined, strict=True), color=_RULE, linewidth=1.4, zorder=1)
+        most = 1.28 * max((point.seconds for point in points), default=1.0) or 1.0
+        places = _label_places(points, most)
         for index, point in enumerate(points):
             color, marker = _SERIES[index % len(_SERIES)], _MARKERS[index % len(_MARKERS)]
             if point.low is not None and point.high is not None:
@@ -147,11 +151,9 @@ def plot_time_quality(points: Sequence[Point], *, title: str = "") -> bytes:
                 axes.plot(point.seconds, 100 * point.best, marker, color=color, markersize=8,
                           markerfacecolor="white", markeredgewidth=1.5, zorder=3,
                           clip_on=False)  # fmt: skip
-            below = point.hold if point.low is None else point.low
-            axes.annotate(point.name, (point.seconds, 100 * below), (0, -9), ha="center", va="top",
+            axes.annotate(point.name, places[index], (0, -9), ha="center", va="top", zorder=6,
                           textcoords="offset points", color=color, fontweight="bold")  # fmt: skip
-        most = max((point.seconds for point in points), default=1.0)
-        axes.set(xlim=(0, 1.28 * max(most, 1e-9)), ylim=(0, 102))
+        axes.set(xlim=(0, most), ylim=(0, 102))
         axes.set_yticks([0, 25, 50, 75, 100], ["0 %", "25 %", "50 %", "75 %", "100 %"])
         axes.grid(axis="y")
         axes.set_xlabel("seconds per grasp (synthesis)")
@@ -167,7 +169,7 @@ def plot_depth_histogram(
     depths_mm: Mapping[str, Float[np.ndarray, "_"]], *, limit_mm: float | None = None,
     title: str = "",
 ) -> bytes:  # fmt: skip
-    """How deep the deeper hand goes into the object, one step line per method, as a PNG file.
+    """How deep the deeper hand goes into the object, one diagram per method, as a PNG file.
 
     Args:
         depths_mm: One value per grasp, by method; NaN is left out.
@@ -180,28 +182,45 @@ def plot_depth_histogram(
     together = np.concatenate([np.zeros(1), *known.values()])
     last = max(1.5 * (limit_mm or 0.0), min(float(np.quantile(together, 0.99)), 30.0), 1.0)
     edges = np.linspace(0, last, 25)
-    with _figure((_WIDTH, 3.3)) as (figure, content):
-        axes = figure.subplots()
-        for index, (name, values) in enumerate(known.items()):
+    with _figure((_WIDTH, 0.9 + 0.95 * len(known))) as (figure, content):
+        several = figure.subplots(len(known), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
+        for index, (axes, (name, values)) in enumerate(zip(several, known.items(), strict=True)):
             shares = 100 * np.histogram(np.minimum(values, last), edges)[0] / max(1, len(values))
             color = _SERIES[index % len(_SERIES)]
-            axes.stairs(shares, edges, color=color, linewidth=1.6, label=name,
-                        linestyle=("-", "--", "-.", ":")[index % 4])  # fmt: skip
-            axes.stairs(shares, edges, color=color, alpha=0.10, fill=True)
-        axes.set_xlim(0, last)
-        axes.set_ylim(0, None)
-        axes.grid(axis="y")
-        axes.yaxis.set_major_formatter("{x:.0f} %")
-        axes.set_xlabel("depth of the deeper hand, mm (last class: and more)")
-        axes.set_ylabel("grasps")
+            axes.stairs(shares, edges, color=color, linewidth=1.4)
+            axes.stairs(shares, edges, color=color, alpha=0.22, fill=True)
+            axes.annotate(name, (1, 1), (-4, -4), xycoords="axes fraction", color=color,
+                          textcoords="offset points", ha="right", va="top",
+                          fontweight="bold")  # fmt: skip
+            axes.set_xlim(0, last)
+            axes.set_ylim(0, None)
+            axes.grid(axis="y")
+            axes.locator_params(axis="y", nbins=3)
+            axes.yaxis.set_major_formatter("{x:.0f} %")
+            if limit_mm is not None:
+                axes.axvline(limit_mm, color=_SOFT, linewidth=1.0, linestyle=(0, (4, 3)))
         if limit_mm is not None:
-            axes.axvline(limit_mm, color=_SOFT, linewidth=1.0, linestyle=(0, (4, 3)))
-            axes.annotate("good below", (limit_mm, 1), (-5, -4), ha="right", va="top", color=_SOFT,
-                          xycoords=("data", "axes fraction"),
-                          textcoords="offset points")  # fmt: skip
-        axes.legend(loc="upper right", bbox_to_anchor=(1, 0.9))
-        _title(axes, title)
+            several[0].annotate("good below", (limit_mm, 1), (-5, -4), ha="right", va="top",
+                                color=_SOFT, xycoords=("data", "axes fraction"),
+                                textcoords="offset points")  # fmt: skip
+        several[-1].set_xlabel("depth of the deeper hand, mm (last class: and more)")
+        _title(several[0], title)
     return content.getvalue()
+
+
+def _label_places(points: Sequence[Point], most: float) -> list[tuple[float, float]]:
+    """Where names stand: below their interval, inside the diagram, and not on each other."""
+    height, letter = 7.0, 0.017 * most  # of a name, in the units of the axes
+    taken: list[tuple[float, float, float]] = []
+    for point in points:
+        half = letter * len(point.name) / 2
+        x = min(max(point.seconds, half), most - half)
+        y = 100 * (point.hold if point.low is None else point.low)
+        for other_x, other_y, other_half in sorted(taken, key=lambda each: -each[1]):
+            if abs(x - other_x) < half + other_half and abs(y - other_y) < height:
+                y = other_y - height
+        taken.append((x, y, half))
+    return [(x, y) for x, y, _ in taken]
 
 
 def _title(axes: Any, title: str) -> None:
