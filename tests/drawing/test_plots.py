@@ -133,3 +133,11 @@ def test_names_of_methods_close_together_do_not_cover_each_other():
 def test_names_stay_inside_the_diagram():
     for x, _ in _label_places([point("random", 0.0, 0.5), point("recovered", 4.0, 0.5)], 4.0):
         assert 0 < x < 4
+
+
+def test_the_histograms_of_all_methods_share_their_heights_and_none_is_cut():
+    # All depths alike against spread over two classes: one bar is twice as high as the others.
+    alike, spread = np.full(8, 0.1), np.array(4 * [0.1] + 4 * [2.0])
+    png = plot_depth_histogram({"a": spread, "b": alike}, limit_mm=3.0)
+    heights = [near(png, color).sum(0).max() for color in (BEST, ONE_HAND)]
+    assert heights[1] / heights[0] == pytest.approx(2, rel=0.05)

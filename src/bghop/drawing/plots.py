@@ -16,8 +16,8 @@ from jaxtyping import Float
 from bghop.errors import DrawingError
 
 _INK, _SOFT, _RULE = "#1f2328", "#667080", "#d9dde3"
-_BLUE, _ORANGE, _GREEN, _PURPLE, _SKY = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9"
-_SERIES = (_BLUE, _ORANGE, _GREEN, _PURPLE, _SKY)
+_BLUE, _ORANGE, _GREEN, _PURPLE, _BLACK = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#444b54"
+_SERIES = (_BLUE, _ORANGE, _GREEN, _PURPLE, _BLACK)
 _MARKERS = "osD^vP"
 _WIDTH = 7.2  # inches; at 160 dots an inch wide enough for print
 _STYLE = {
@@ -182,18 +182,21 @@ def plot_depth_histogram(
     together = np.concatenate([np.zeros(1), *known.values()])
     last = max(1.5 * (limit_mm or 0.0), min(float(np.quantile(together, 0.99)), 30.0), 1.0)
     edges = np.linspace(0, last, 25)
+    shares = [
+        100 * np.histogram(np.minimum(values, last), edges)[0] / max(1, len(values))
+        for values in known.values()
+    ]
+    highest = max((float(each.max()) for each in shares), default=0.0) or 1.0
     with _figure((_WIDTH, 0.9 + 0.95 * len(known))) as (figure, content):
         several = figure.subplots(len(known), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
-        for index, (axes, (name, values)) in enumerate(zip(several, known.items(), strict=True)):
-            shares = 100 * np.histogram(np.minimum(values, last), edges)[0] / max(1, len(values))
+        for index, (axes, name) in enumerate(zip(several, known, strict=True)):
             color = _SERIES[index % len(_SERIES)]
-            axes.stairs(shares, edges, color=color, linewidth=1.4)
-            axes.stairs(shares, edges, color=color, alpha=0.22, fill=True)
-            axes.annotate(name, (1, 1), (-4, -4), xycoords="axes fraction", color=color,
+            axes.stairs(shares[index], edges, color=color, linewidth=1.4)
+            axes.stairs(shares[index], edges, color=color, alpha=0.22, fill=True)
+            axes.annotate(name, (1, 1), (-4, -10), xycoords="axes fraction", color=color,
                           textcoords="offset points", ha="right", va="top",
                           fontweight="bold")  # fmt: skip
-            axes.set_xlim(0, last)
-            axes.set_ylim(0, None)
+            axes.set(xlim=(0, last), ylim=(0, 1.1 * highest))
             axes.grid(axis="y")
             axes.locator_params(axis="y", nbins=3)
             axes.yaxis.set_major_formatter("{x:.0f} %")
