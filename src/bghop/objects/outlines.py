@@ -1,15 +1,20 @@
 """Curves and outlines that solids are made from: points in metres, no meshes."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Float, Float64
 from scipy.interpolate import CubicSpline
 
-Outline = Float64[np.ndarray, "n 2"]
+Outline = Float64[np.ndarray, "_ 2"]
+Number = int | float
+Points = Float[np.ndarray, "_ dim"] | Sequence[tuple[Number, ...]]
+"""Corners in the plane or in space, metres."""
 
 
 def filleted(
-    points: Float[np.ndarray, "n dim"], cut: float, *, closed: bool = False, steps: int = 6
-) -> Float64[np.ndarray, "_ dim"]:
+    points: Points, cut: float, *, closed: bool = False, steps: int = 6
+) -> Float64[np.ndarray, "_ _"]:
     """A polyline whose corners are rounded.
 
     Args:
@@ -36,9 +41,7 @@ def filleted(
     return np.concatenate(pieces)
 
 
-def resampled(
-    points: Float[np.ndarray, "n dim"], step: float, *, closed: bool = False
-) -> Float64[np.ndarray, "_ dim"]:
+def resampled(points: Points, step: float, *, closed: bool = False) -> Float64[np.ndarray, "_ _"]:
     """The same polyline with more points, so that no piece of it is longer than `step` metres."""
     points = np.asarray(points, dtype=np.float64)
     ends = np.concatenate([points[1:], points[:1]]) if closed else points[1:]
@@ -52,7 +55,7 @@ def resampled(
     return np.concatenate(pieces)
 
 
-def spline(points: Float[np.ndarray, "n dim"], num: int = 40) -> Float64[np.ndarray, "num dim"]:
+def spline(points: Points, num: int = 40) -> Float64[np.ndarray, "{num} _"]:
     """A smooth curve of `num` points through the given ones."""
     points = np.asarray(points, dtype=np.float64)
     lengths = np.linalg.norm(np.diff(points, axis=0), axis=1)
@@ -62,7 +65,11 @@ def spline(points: Float[np.ndarray, "n dim"], num: int = 40) -> Float64[np.ndar
 
 
 def arc(
-    center: tuple[float, float], radius: float, start_deg: float, end_deg: float, num: int = 24
+    center: tuple[Number, Number],
+    radius: float,
+    start_deg: Number,
+    end_deg: Number,
+    num: int = 24,
 ) -> Outline:
     """Points on a circle in the plane, angles in degrees from its first axis."""
     angles = np.radians(np.linspace(start_deg, end_deg, num))

@@ -87,7 +87,7 @@ def object_set(source: str, *, seed: int = BENCHMARK_SEED) -> ObjectSet:
     if match:
         return _shapes(source, match[1], seed)
     path = Path(source)
-    if path.is_dir():
+    if source and path.is_dir():
         return _folder(path)
     if path.is_file():
         return ObjectSet(name=path.stem, items=(_mesh_item(path, path.stem),))

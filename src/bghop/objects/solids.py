@@ -11,7 +11,9 @@ from bghop.geometry.mesh import Mesh
 from bghop.geometry.sdf import SdfGrid
 from bghop.geometry.shapes import lathe, loft, tube
 from bghop.objects.outlines import (
+    Number,
     Outline,
+    Points,
     filleted,
     inset,
     left_offset,
@@ -19,15 +21,15 @@ from bghop.objects.outlines import (
     rounded_rectangle,
 )
 
-Cone = tuple[Sequence[float], Sequence[float], float, float]
+Cone = tuple[Sequence[Number], Sequence[Number], float, float]
 """Start and end (x, y, z), radius at the start and at the end, metres."""
 
 
 def moved(
     mesh: Mesh,
-    shift: Sequence[float] | Float[np.ndarray, "3"] = (0.0, 0.0, 0.0),
+    shift: Sequence[Number] | Float[np.ndarray, "3"] = (0.0, 0.0, 0.0),
     *,
-    turn_deg: float = 0.0,
+    turn_deg: Number = 0.0,
     about: str = "z",
 ) -> Mesh:
     """Turned right-handed about an axis through the origin, then shifted (metres)."""
@@ -91,7 +93,7 @@ def slab(
 
 
 def turned(
-    corners: Float[np.ndarray, "n 2"] | Sequence[tuple[float, float]],
+    corners: Points,
     *,
     rounding: float = 0.002,
     segments: int = 64,
@@ -139,14 +141,16 @@ def wall_profile(
 
 
 def vessel(
-    outside: Float[np.ndarray, "n 2"],
+    outside: Points,
     wall: float,
     *,
     floor: float | None = None,
     segments: int = 72,
 ) -> Mesh:
     """A round open vessel; arguments as of `wall_profile`."""
-    return lathe(wall_profile(np.asarray(outside), wall, floor=floor), segments=segments)
+    return lathe(
+        wall_profile(np.asarray(outside, dtype=np.float64), wall, floor=floor), segments=segments
+    )
 
 
 def open_box(
@@ -189,7 +193,7 @@ def open_box(
 
 
 def bar(
-    path: Float[np.ndarray, "n 3"] | Sequence[tuple[float, float, float]],
+    path: Points,
     radius: float | Float[np.ndarray, "n"],
     *,
     rounding: float = 0.01,

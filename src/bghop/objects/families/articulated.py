@@ -65,7 +65,7 @@ def laptop(*, width: float, depth_ratio: float, base: float, lid: float) -> Arti
         cover.append(((-width / 2, width / 2), (y[0], y[1]), (above, above + lid)))
     bottom = joined(union_of_blocks(blocks, step=0.012), *rods)
     rim = union_of_blocks(cover, step=0.012)
-    return _opening((bottom, rim), hinge, limit_deg=135)
+    return _opening((bottom, rim), hinge, limit_deg=135.0)
 
 
 @family(
@@ -86,7 +86,7 @@ def lidded_box(
     front = moved(catch, (0, -depth / 2 - 0.002, low - 0.06 * height))
     hinge = (0.0, depth / 2, low)
     rods = [moved(_rod(0.16 * width, 0.005), (side * 0.3 * width, *hinge[1:])) for side in (-1, 1)]
-    return _opening((joined(body, *rods), joined(lid, front)), hinge, limit_deg=120)
+    return _opening((joined(body, *rods), joined(lid, front)), hinge, limit_deg=120.0)
 
 
 @family(
@@ -107,7 +107,7 @@ def notebook(*, height: float, width_ratio: float, pages: float, cover: float) -
     hinge = (-width / 2 - 0.001, 0.0, thick)
     # A round back that both covers end in, whatever the angle.
     spine = moved(_rod(height - 0.002, thick), hinge, turn_deg=90)
-    return _opening((joined(back, spine), front), hinge, axis=(0.0, -1.0, 0.0), limit_deg=180)
+    return _opening((joined(back, spine), front), hinge, axis=(0.0, -1.0, 0.0), limit_deg=180.0)
 
 
 @family(
@@ -147,7 +147,7 @@ def scissors(
                    rounding=0.0012, segments=28)  # fmt: skip
     lift = z - thick
     fixed = joined(half(1, lift), moved(screw, (0, 0, lift)))
-    return _opening((fixed, half(-1, lift + thick)), (0.0, 0.0, 0.0), (0.0, 0.0, 1.0), 90)
+    return _opening((fixed, half(-1, lift + thick)), (0.0, 0.0, 0.0), (0.0, 0.0, 1.0), 90.0)
 
 
 @family(
@@ -217,5 +217,5 @@ def microwave(
                  rounding=0.001, segments=20)  # fmt: skip
     body = joined(oven, panel, *knobs, moved(pin, hinge))
     return _opening(
-        (body, joined(door, window, handle)), hinge, axis=(0.0, 0.0, -1.0), limit_deg=110
+        (body, joined(door, window, handle)), hinge, axis=(0.0, 0.0, -1.0), limit_deg=110.0
     )
