@@ -2,13 +2,19 @@
 
 The folder holds `ycb/*.obj`, `contactdb_like/*.stl`, `articulated/microwave/*.stl` and
 `articulated/laptop/*.stl`; sources and licences are listed in docs/benchmark.md.
+
+    python benchmarks/shared_meshes.py --meshes FOLDER --out OUT
+
+writes all sixteen as PLY files in metres, so that OUT is an object set like any other folder.
 """
 
+import argparse
 import math
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import trimesh
 
 from bghop.geometry.articulated import ArticulatedObject, Joint
 from bghop.geometry.loading import load_mesh
@@ -76,3 +82,30 @@ def laptop(folder: Path) -> ArticulatedObject:
 def laptop_angle(opening_deg: float) -> float:
     """Joint value (radians) for an opening between keyboard and lid in degrees."""
     return math.pi / 2 - math.radians(opening_deg)
+
+
+def write_meshes(objects: dict[str, Mesh], folder: Path) -> list[Path]:
+    """One binary PLY file in metres for each object, named like it; the folder is made."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = []
+    for name, mesh in objects.items():
+        file = folder / f"{name}.ply"
+        # Without processing: the file has exactly these vertices and faces.
+        trimesh.Trimesh(mesh.vertices, mesh.faces, process=False).export(file)
+        files.append(file)
+    return files
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--meshes", type=Path, required=True, help="the folder described above")
+    parser.add_argument("--out", type=Path, required=True, help="where the PLY files go")
+    options = parser.parse_args()
+    objects = load_shared_objects(options.meshes)
+    for file, mesh in zip(write_meshes(objects, options.out), objects.values(), strict=True):
+        sides = " x ".join(f"{100 * side:.1f}" for side in mesh.extents)
+        print(f"{file}: {sides} cm, {len(mesh.faces):,} faces")
+
+
+if __name__ == "__main__":
+    main()

@@ -69,14 +69,40 @@ def lathe(
     return _woven(rings, below, (below + 1) % count, name)
 
 
+def loft(
+    rings: Float[np.ndarray, "ring segment 3"], *, closed: bool = False, name: str = "loft"
+) -> Mesh:
+    """A skin over outlines with equally many points, one after the other, its ends closed.
+
+    Args:
+        rings: each counter-clockwise seen from the side that the next ones lie on; the end ones are
+            closed by a fan about their mean, so they are star-shaped about it or single points.
+        closed: the last ring is joined to the first one instead, and there are no ends.
+        name: of the mesh.
+    """
+    rings = np.asarray(rings, dtype=np.float64)
+    if not closed:
+        first, last = (
+            np.broadcast_to(ring.mean(axis=0), (1, *ring.shape)) for ring in rings[[0, -1]]
+        )
+        rings = np.concatenate([first, rings, last])
+    count = len(rings)
+    below = np.arange(count if closed else count - 1)
+    return _woven(rings, below, (below + 1) % count, name)
+
+
 def tube(
-    path: Float[np.ndarray, "n 3"], radius: float, *, segments: int = 24, name: str = "tube"
+    path: Float[np.ndarray, "n 3"],
+    radius: float | Float[np.ndarray, "n"],
+    *,
+    segments: int = 24,
+    name: str = "tube",
 ) -> Mesh:
     """A round bar along a path, its ends closed flat.
 
     Args:
         path: points of the middle line, metres; bends should be wider than the radius.
-        radius: of the bar, metres.
+        radius: of the bar, metres; one for all points or one for each.
         segments: number of steps around.
         name: of the mesh.
     """
@@ -87,12 +113,13 @@ def tube(
     # A normal carried along without twist: made orthogonal to each tangent in turn.
     normal = np.eye(3)[np.abs(tangents[0]).argmin()]
     rings = []
-    for point, tangent in zip(path, tangents, strict=True):
+    radii = np.broadcast_to(np.asarray(radius, dtype=np.float64), len(path))
+    for point, tangent, reach in zip(path, tangents, radii, strict=True):
         normal = normal - (normal @ tangent) * tangent
         normal /= np.linalg.norm(normal)
         side = np.cross(tangent, normal)
         rings.append(
-            point + radius * (np.cos(turns)[:, None] * normal + np.sin(turns)[:, None] * side)
+            point + reach * (np.cos(turns)[:, None] * normal + np.sin(turns)[:, None] * side)
         )
     ends = [np.broadcast_to(path[i], (1, segments, 3)) for i in (0, -1)]
     woven = np.concatenate([ends[0], np.stack(rings), ends[1]])

@@ -1,0 +1,28 @@
+"""All families, by name."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from bghop.errors import OptionError
+from bghop.geometry.mesh import Mesh
+from bghop.objects.families import articulated, boxes, containers, round, tools  # noqa: F401
+from bghop.objects.family import REGISTERED, Family, ShapeSample
+
+FAMILIES: Mapping[str, Family] = MappingProxyType(REGISTERED)
+"""Every parametric family; importing their files has registered them."""
+
+
+def family_named(name: str) -> Family:
+    """One family.
+
+    Raises:
+        OptionError: there is none of that name; the message lists all.
+    """
+    if name not in FAMILIES:
+        raise OptionError(f"unknown object family '{name}': use one of {', '.join(FAMILIES)}")
+    return FAMILIES[name]
+
+
+def mesh_of(sample: ShapeSample) -> Mesh:
+    """The closed mesh of a member of a family, metres, z up."""
+    return family_named(sample.family).mesh(sample)

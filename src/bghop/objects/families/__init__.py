@@ -1,0 +1,1 @@
+"""The families by kind; to add one, write a function under `@family` and nothing else."""
