@@ -53,7 +53,7 @@ def room_around(mesh: Mesh, query: MeshQuery, *, radius: float = FINGER_RADIUS) 
     shape = (counts[0], counts[1], counts[2])
     values = sample_signed_distance(mesh, origin=origin, spacing=spacing, shape=shape, query=query)
     middles = ndimage.label(values > radius)[0]  # type: ignore[index]
-    away = ndimage.distance_transform_edt(middles != middles[0, 0, 0])
+    away = np.asarray(ndimage.distance_transform_edt(middles != middles[0, 0, 0]))
     # Samples know where the ball gets to only within one spacing: rather too much than too little.
     covered = away * spacing <= radius + spacing
     return Room(
