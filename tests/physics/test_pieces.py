@@ -1,4 +1,4 @@
-"""Convex pieces: closed forms for boxes, a real decomposition (slow), and the cache."""
+"""Convex pieces: closed forms for boxes, decompositions of small shapes, and the cache."""
 
 from dataclasses import replace
 
@@ -7,8 +7,14 @@ import pytest
 
 from bghop.errors import MeshError
 from bghop.geometry import shapes
-from bghop.geometry.mesh import Mesh
+from bghop.geometry.mesh import Mesh, MeshQuery
+from bghop.physics import decompose as decomposition
 from bghop.physics import pieces as module
+from bghop.physics.decomposition.balancing import balanced
+from bghop.physics.decomposition.cutting import stand_off
+from bghop.physics.decomposition.hulls import hull_of, simplified
+from bghop.physics.decomposition.parts import split, whole
+from bghop.physics.decomposition.room import room_around
 from bghop.physics.pieces import cache_folder, decompose, pieces_of
 
 EXTENTS = (0.2, 0.1, 0.3)
@@ -77,12 +83,117 @@ def test_a_cache_that_cannot_be_written_does_no_harm(tmp_path, monkeypatch):
     assert pieces_of(shapes.box(EXTENTS)).method == "hull"
 
 
-@pytest.mark.slow
+def l_shape() -> Mesh:
+    """A lying and a standing box, edge on edge: 5 x 5 x 1 cm and 1 x 5 x 4 cm."""
+    upright = shapes.box((0.01, 0.05, 0.04))
+    upright = replace(upright, vertices=upright.vertices + np.array([-0.02, 0, 0.025]))
+    return Mesh.concatenated([shapes.box((0.05, 0.05, 0.01)), upright], name="l")
+
+
+def test_an_l_is_two_boxes():
+    found = decompose(l_shape())
+    assert found.method == "cuts"
+    assert len(found.vertices) == 2
+    assert found.volume == pytest.approx(0.05 * 0.05 * 0.01 + 0.01 * 0.05 * 0.04, rel=0.05)
+    assert abs(found.volume_error) < 0.03
+    assert found.surface_error_mm[1] < 1
+
+
 def test_a_ring_keeps_its_hole():
-    ring = shapes.torus(0.05, 0.015)
+    ring = shapes.torus(0.03, 0.008, segments=48)
     found = decompose(ring)
-    assert found.method == "coacd"
-    assert len(found.vertices) > 3
-    assert found.volume == pytest.approx(ring.volume, rel=0.02)
-    assert abs(found.volume_error) < 0.25
-    assert found.surface_error_mm[0] < 2.5
+    hulls = [hull_of(vertices) for vertices in found.vertices]
+    assert not any(hull.contains(np.zeros((1, 3)))[0] for hull in hulls)
+    assert 3 < len(hulls) <= 16
+    assert abs(found.volume_error) < 0.1
+    assert found.surface_error_mm[0] < 0.5
+    assert found.outward_error_mm[1] < 2
+
+
+def test_the_same_mesh_gives_the_same_pieces():
+    first, second = decompose(l_shape()), decompose(l_shape())
+    for one, two in zip(first.vertices, second.vertices, strict=True):
+        assert np.array_equal(one, two)
+
+
+def test_a_cavity_without_a_way_in_counts_as_solid():
+    """A box inside out in a box: only a finger's room matters."""
+    cavity = shapes.box((0.04, 0.04, 0.04))
+    hollow = Mesh.concatenated([
+        shapes.box((0.05, 0.05, 0.05)), replace(cavity, faces=cavity.faces[:, ::-1])
+    ])  # fmt: skip
+    found = decompose(hollow)
+    assert len(found.vertices) == 1
+    assert found.volume == pytest.approx(0.05**3 - 0.04**3, rel=0.05)
+    assert found.surface_error_mm == pytest.approx((0, 0), abs=1e-6)
+
+
+def test_an_open_box_is_hollow_as_soon_as_a_finger_fits_in():
+    """A groove of 5 mm may be bridged, one of 40 mm may not."""
+    for gap, pieces in ((0.005, 1), (0.04, 3)):
+        walls = [shapes.box((0.01, 0.03, 0.03)) for _ in range(2)]
+        walls = [
+            replace(wall, vertices=wall.vertices + np.array([sign * (gap + 0.01) / 2, 0, 0]))
+            for wall, sign in zip(walls, (-1, 1), strict=True)
+        ]
+        floor = shapes.box((gap + 0.02, 0.03, 0.01))
+        floor = replace(floor, vertices=floor.vertices - np.array([0, 0, 0.02]))
+        assert len(decompose(Mesh.concatenated([*walls, floor])).vertices) == pieces
+
+
+def test_when_cuts_run_out_the_result_is_complete_and_says_so(monkeypatch):
+    monkeypatch.setattr(decomposition, "MOST_PARTS", 3)
+    ring = shapes.torus(0.03, 0.008, segments=48)
+    found = decompose(ring)
+    assert found.method == "cuts, unfinished"
+    held = [hull_of(vertices).distance(ring.vertices) for vertices in found.vertices]
+    assert np.min(held, axis=0).max() < 0.008  # balanced, yet all of the ring is near some piece
+
+
+def test_parts_of_a_cut_box_fill_it():
+    """The law of `split`: volumes add up, the plane bounds both sides."""
+    mesh = shapes.box(EXTENTS)
+    room = room_around(mesh, MeshQuery(mesh))
+    (part,) = whole(mesh.vertices, mesh.faces, room)
+    normal, offset = np.array([0.6, 0.0, 0.8]), 0.01
+    below, above = (each.hull() for each in split(part, room, normal, offset))
+    assert below.volume + above.volume == pytest.approx(np.prod(EXTENTS))
+    assert (below.corners @ normal).max() == pytest.approx(offset)
+    assert (above.corners @ normal).min() == pytest.approx(offset)
+
+
+def test_a_handle_falls_into_separate_parts_when_cut_across():
+    ring = shapes.torus(0.03, 0.006, segments=48)
+    room = room_around(ring, MeshQuery(ring))
+    (part,) = whole(ring.vertices, ring.faces, room)
+    assert len(split(part, room, np.array([1.0, 0.0, 0.0]), 0.0)) == 2
+    assert len(split(part, room, np.array([1.0, 0.0, 0.0]), 0.02)) == 2
+    sides = split(part, room, np.array([1.0, 0.0, 0.0]), 0.01)
+    longer = max(sides, key=lambda side: len(side.faces))
+    assert len(split(longer, room, np.array([1.0, 0.0, 0.0]), -0.01)) == 3
+
+
+def test_a_simplified_hull_misses_no_corner_by_more_than_told():
+    points = np.random.default_rng(0).normal(size=(400, 3))
+    points *= 0.05 / np.linalg.norm(points, axis=1, keepdims=True)
+    full = hull_of(points)
+    fewer = simplified(full, 0.002, most=400)
+    assert len(fewer.corners) < 0.7 * len(full.corners)
+    assert fewer.distance(full.corners).max() <= 0.002
+
+
+def test_balancing_halves_what_a_hull_stands_off():
+    """Hull of an arc of a pipe: its chord side moves towards the hollow wall."""
+    angle = np.linspace(-0.35, 0.35, 40)
+    section = [(r * np.cos(a), r * np.sin(a)) for r in (0.037, 0.042) for a in angle]
+    pipe = shapes.lathe(
+        np.array([[0.037, -0.02], [0.042, -0.02], [0.042, 0.02], [0.037, 0.02]]),
+        closed_profile=True, segments=128,
+    )  # fmt: skip
+    query = MeshQuery(pipe)
+    room = room_around(pipe, query)
+    hull = hull_of(np.array([(x, y, z) for x, y in section for z in (-0.02, 0.02)]))
+    before, _ = stand_off(hull, room, query)
+    after, _ = stand_off(balanced(hull, room, query), room, query)
+    assert before == pytest.approx(0.037 * (1 - np.cos(0.35)), rel=0.1)
+    assert after < 0.6 * before

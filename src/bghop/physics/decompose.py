@@ -1,0 +1,143 @@
+"""A mesh to convex pieces: cuts by planes, judged by what a finger can touch.
+
+1. A distance grid tells where a finger has room (`room`); all other air counts as solid.
+2. The part whose hull stands off farthest into that room is cut by a plane until all hulls stay
+   close (`cutting`); the mesh's own triangles are cut, so sharp edges stay.
+3. Neighbours whose common hull is close enough become one (`merging`).
+4. Sides that stand off move inward by their median height (`balancing`); corners that hardly
+   matter go (`hulls`).
+
+Approximate convex decomposition with cuts judged by collision is the idea of Wei et al. 2022
+(CoACD). Measuring by the room of a finger makes holes, overlaps and inner walls harmless, and a
+grid answers fast. Volume, centre of mass and inertia are those of the mesh itself, counted on a
+lattice with winding numbers.
+"""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int32
+
+from bghop.errors import MeshError
+from bghop.geometry.mesh import Mesh, MeshQuery
+from bghop.physics.decomposition.balancing import balanced
+from bghop.physics.decomposition.cutting import cut_up
+from bghop.physics.decomposition.errors import errors_of
+from bghop.physics.decomposition.hulls import Hull, hull_of, simplified
+from bghop.physics.decomposition.merging import merged
+from bghop.physics.decomposition.parts import whole
+from bghop.physics.decomposition.room import room_around
+
+CUT_TOLERANCE = 0.003
+"""How far a part's hull may stand off into a finger's room before sides are balanced, metres."""
+MERGE_TOLERANCE = 0.004
+"""The same for hulls that are merged; balancing halves it."""
+MOST_PARTS = 96
+"""Parts before merging; bounds time for shapes that never end."""
+CONVEX_SHARE = 0.96
+"""A mesh that fills this share of its convex hull is one piece: its hull."""
+_CORNER_TOLERANCE = 0.0003
+_LATTICE = 300_000
+"""Lattice points in the bounding box that volume and inertia are counted with."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Pieces:
+    """Convex pieces of an object and what its solid weighs per unit of density; object frame."""
+
+    vertices: tuple[Float[np.ndarray, "_ 3"], ...]
+    """Corners of each piece, metres."""
+    faces: tuple[Int32[np.ndarray, "_ 3"], ...]
+    volume: float
+    """Of the mesh, cubic metres."""
+    centre: Float[np.ndarray, "3"]
+    """Centre of mass of the solid, metres."""
+    inertia: Float[np.ndarray, "3 3"]
+    """About the centre, per unit of mass, square metres."""
+    volume_error: float
+    """(volume of the union of the pieces - volume of the mesh) / volume of the mesh; cavities that
+    no finger reaches may be filled."""
+    surface_error_mm: tuple[float, float]
+    """Mean and 95th percentile of the distance of the pieces' outer surface from that of the mesh,
+    where a finger reaches."""
+    outward_error_mm: tuple[float, float]
+    """The same of its part outside the mesh (inside counts 0)."""
+    inward_error_mm: tuple[float, float]
+    """Mean and 95th percentile of how far the mesh's reachable surface lies outside the pieces."""
+    method: str
+    """`hull` (convex already), `cuts`, or `cuts, unfinished` (some hull stands off farther than
+    the tolerance when the most parts are reached)."""
+    seconds: float
+    """Time that making them took; kept with them in the cache."""
+
+
+def decompose(mesh: Mesh) -> Pieces:
+    """The work behind `pieces_of`, without any cache.
+
+    Raises:
+        MeshError: The mesh encloses no volume.
+    """
+    start = time.perf_counter()
+    hull = hull_of(mesh.vertices)
+    if hull is None:
+        raise MeshError(f"{mesh.name} is flat and has no volume to hold: give it a thickness")
+    query = MeshQuery(mesh)
+    points, cell = _lattice(mesh)
+    inside = points[query.contains(points)]
+    volume = len(inside) * cell
+    if volume <= 0:
+        raise MeshError(f"{mesh.name} encloses no volume: close it or give it a thickness")
+    room = room_around(mesh, query)
+    hulls, method = [simplified(hull, _CORNER_TOLERANCE, most=200)], "hull"
+    if volume < CONVEX_SHARE * hull.volume:
+        parts = cut_up(
+            whole(mesh.vertices, mesh.faces, room),
+            room, query, tolerance=CUT_TOLERANCE, most=MOST_PARTS,
+        )  # fmt: skip
+        close = max(part.error for part in parts) <= CUT_TOLERANCE
+        method = "cuts" if close else "cuts, unfinished"
+        joined = merged(parts, room, query, tolerance=MERGE_TOLERANCE)
+        hulls = [simplified(balanced(each, room, query), _CORNER_TOLERANCE) for each in joined]
+    centre = inside.mean(0)
+    arm = inside - centre
+    spread = arm.T @ arm / len(arm)
+    surface, outward, inward = errors_of(mesh, hulls, room, query)
+    return Pieces(
+        vertices=tuple(each.corners for each in hulls),
+        faces=tuple(each.faces for each in hulls),
+        volume=volume,
+        centre=centre,
+        inertia=np.trace(spread) * np.eye(3) - spread,
+        volume_error=float(_filled(hulls, points) * cell / volume - 1),
+        surface_error_mm=surface,
+        outward_error_mm=outward,
+        inward_error_mm=inward,
+        method=method,
+        seconds=time.perf_counter() - start,
+    )
+
+
+def _lattice(mesh: Mesh) -> tuple[Float[np.ndarray, "n 3"], float]:
+    """Cell centres that fill the bounding box, symmetric in it, and a cell's volume."""
+    lower, upper = mesh.bounds
+    extents = np.maximum(upper - lower, 1e-9)
+    step = (extents.prod() / _LATTICE) ** (1 / 3)
+    counts = np.maximum(np.ceil(extents / step), 8).astype(int)
+    axes = [
+        low + (np.arange(n) + 0.5) * size / n
+        for low, size, n in zip(lower, extents, counts, strict=True)
+    ]
+    points = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
+    return points, float((extents / counts).prod())
+
+
+def _filled(hulls: list[Hull], points: Float[np.ndarray, "n 3"]) -> int:
+    """How many of the points lie in some hull."""
+    found = np.zeros(len(points), dtype=bool)
+    for hull in hulls:
+        near = np.flatnonzero(
+            ((points >= hull.bounds[0]) & (points <= hull.bounds[1])).all(1) & ~found
+        )
+        found[near] = hull.contains(points[near])
+    return int(found.sum())

@@ -1,0 +1,1 @@
+"""A mesh as few convex hulls that stay close to what a finger can touch."""

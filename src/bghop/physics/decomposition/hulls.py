@@ -1,0 +1,86 @@
+"""Convex hulls: planes, samples of their surface, fewer corners."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Bool, Float, Float64, Int32
+from scipy.spatial import ConvexHull, QhullError
+
+from bghop.geometry.band import surface_lattice
+
+_DIAGONALS = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)])
+
+
+@dataclass(frozen=True, eq=False)
+class Hull:
+    """The convex hull of some points."""
+
+    corners: Float64[np.ndarray, "n 3"]
+    faces: Int32[np.ndarray, "f 3"]
+    """Counter-clockwise seen from outside."""
+    planes: Float64[np.ndarray, "p 4"]
+    """Unit normals outward and offsets: `normal @ point + offset <= 0` inside."""
+    volume: float
+
+    def distance(self, points: Float[np.ndarray, "n 3"]) -> Float64[np.ndarray, "n"]:
+        """Largest distance to a face's plane: exact inside, a lower bound outside; metres."""
+        return (points @ self.planes[:, :3].T + self.planes[:, 3]).max(axis=1)
+
+    def contains(self, points: Float[np.ndarray, "n 3"]) -> Bool[np.ndarray, "n"]:
+        """Whether points lie inside; plane by plane, for very many points."""
+        left = np.arange(len(points))
+        for plane in self.planes:
+            left = left[points[left] @ plane[:3] < -plane[3]]
+        found = np.zeros(len(points), dtype=bool)
+        found[left] = True
+        return found
+
+    def samples(self, gap: float) -> Float64[np.ndarray, "_ 3"]:
+        """Points on the surface, at most `gap` metres apart."""
+        return surface_lattice(self.corners[self.faces], gap)
+
+    @cached_property
+    def bounds(self) -> Float64[np.ndarray, "2 3"]:
+        """Smallest and largest coordinates."""
+        return np.stack([self.corners.min(0), self.corners.max(0)])
+
+
+def hull_of(points: Float[np.ndarray, "n 3"]) -> Hull | None:
+    """The hull of points; None if they are flat."""
+    if len(points) < 4:
+        return None
+    try:
+        found = ConvexHull(points)
+    except (QhullError, ValueError):
+        return None
+    used = np.full(len(points), -1, dtype=np.int32)
+    used[found.vertices] = np.arange(len(found.vertices))
+    faces = used[found.simplices]
+    corners = np.asarray(points[found.vertices], dtype=np.float64)
+    a, b, c = np.moveaxis(corners[faces], 1, 0)
+    inward = (np.cross(b - a, c - a) * found.equations[:, :3]).sum(1) < 0
+    faces[inward] = faces[inward][:, ::-1]
+    # Triangles of one flat side share their plane.
+    _, first = np.unique(found.equations.round(6), axis=0, return_index=True)
+    return Hull(corners, faces, found.equations[np.sort(first)], float(found.volume))
+
+
+def simplified(hull: Hull, tolerance: float, *, most: int = 64) -> Hull:
+    """A hull of some of the corners that misses the others by at most `tolerance` metres.
+
+    The farthest corner joins until none is farther, or `most` have joined.
+    """
+    if len(hull.corners) <= 8:
+        return hull
+    directions = np.concatenate([np.eye(3), -np.eye(3), _DIAGONALS])
+    chosen = list(dict.fromkeys((hull.corners @ directions.T).argmax(0).tolist()))
+    while len(chosen) < min(most, len(hull.corners)):
+        inner = hull_of(hull.corners[chosen])
+        if inner is None:
+            return hull
+        far = inner.distance(hull.corners)
+        if far.max() <= tolerance:
+            return inner
+        chosen.append(int(far.argmax()))
+    return hull_of(hull.corners[chosen]) or hull
