@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from bghop.evaluation.measure import measure_grasp, solid_of_mesh
-from bghop.evaluation.ranking import rank
+from bghop.evaluation.ranking import rank, score
 from bghop.geometry.mesh import Mesh, MeshQuery
 from bghop.hands.model import HandModel, HandParameters
 from bghop.hands.open_hand import load_open_hand
@@ -75,8 +75,10 @@ def run_object(mesh: Mesh, model: HandModel, num: int, seed: int) -> dict:
     target, query = solid_of_mesh(mesh), MeshQuery(mesh)
     candidates = [found.hands.rows(i) for i in range(len(found.energy))]
     metrics = [measure_grasp(target, model, hands, time_s=each) for hands in candidates]
-    order = rank(metrics, found.energy.tolist())
-    grasps = [candidates[i] for i in order]
+    checks = [static_check(query, pieces.body, model, hands) for hands in candidates]
+    scores = [score(c.instability, e) for c, e in zip(checks, found.energy.tolist(), strict=True)]
+    order = rank(metrics, scores)
+    grasps, checks = [candidates[i] for i in order], [checks[i] for i in order]
 
     runs = {
         name: [hold_test(mesh, model, hands, query=query, **how) for hands in grasps]
@@ -87,7 +89,6 @@ def run_object(mesh: Mesh, model: HandModel, num: int, seed: int) -> dict:
             hold_test(mesh, model, deeper(query, model, hands, shift), query=query)
             for hands in grasps
         ]
-    checks = [static_check(query, pieces, model, hands) for hands in grasps]
     as_is = runs["as_is"]
     held = np.array([result.held for result in as_is])
     balanced = np.array([check.held for check in checks])

@@ -1,7 +1,7 @@
 import pytest
 
 from bghop.evaluation.metrics import GraspMetrics
-from bghop.evaluation.ranking import Demands, faults, rank
+from bghop.evaluation.ranking import Demands, faults, rank, score
 
 
 def metrics(depth=(1.0, 1.0), volume=(0.2, 0.2), fingers=(4, 4), excess=(0.0, 0.0), between=0.0):
@@ -40,7 +40,7 @@ def test_an_absent_hand_has_no_faults():
     assert faults(one) == ()
 
 
-def test_fewer_faults_come_first_then_lower_energy():
+def test_fewer_faults_come_first_then_lower_score():
     deep, bad, good, best = (
         metrics(depth=(9.0, 1.0)),
         metrics(depth=(9.0, 9.0)),
@@ -52,6 +52,12 @@ def test_fewer_faults_come_first_then_lower_energy():
 
 def test_equal_grasps_keep_their_order():
     assert rank([metrics()] * 3, [1.0, 1.0, 1.0]) == [0, 1, 2]
+
+
+def test_stability_decides_and_energy_only_between_equals():
+    assert score(0.01, 9.0) < score(0.05, 3.0)
+    assert score(0.01, 3.0) < score(0.01, 4.0)
+    assert score(0.01, None) == 0.01
 
 
 def test_demands_can_be_changed():

@@ -301,8 +301,8 @@ def test_a_bad_file_is_known_before_any_work(folder):
 
 
 def test_missing_packages_are_named_with_the_remedy(folder, monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "coacd" else 1)
-    with pytest.raises(ResultError, match=r"coacd.*pip install 'bghop\[benchmark\]'"):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "mujoco" else 1)
+    with pytest.raises(ResultError, match=r"mujoco.*pip install 'bghop\[benchmark\]'"):
         run(job_of(folder, hold=True))
 
 

@@ -10,7 +10,7 @@ from bghop.geometry import shapes
 from bghop.geometry.mesh import Mesh, MeshQuery
 from bghop.geometry.transforms import mirror_rigid, mirror_rotvec
 from bghop.physics.hand_bodies import aim, plan_hands
-from bghop.physics.hold import DIRECTIONS, hold_film, hold_test, hold_tests, mass_of
+from bghop.physics.hold import DIRECTIONS, hold_film, hold_test, hold_tests
 from bghop.physics.pieces import pieces_of
 from bghop.physics.settings import HandForces, HoldSettings
 
@@ -186,4 +186,4 @@ def test_a_film_shows_the_grasp_the_closed_state_and_the_fall(hand_model, palms_
 @pytest.mark.parametrize(("side", "mass"), [(0.05, 0.1), (0.1, 0.5), (0.3, 2.0)])
 def test_mass_is_that_of_light_wood_within_bounds(side, mass):
     cube: Mesh = shapes.box((side, side, side))
-    assert mass_of(pieces_of(cube)) == pytest.approx(mass, rel=0.01)
+    assert pieces_of(cube).body.mass == pytest.approx(mass, rel=0.01)

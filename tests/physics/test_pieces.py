@@ -24,10 +24,12 @@ def test_a_box_is_one_piece_with_a_boxs_mass_and_inertia():
     found = decompose(shapes.box(EXTENTS))
     assert found.method == "hull"
     assert len(found.vertices) == 1
-    assert found.volume == pytest.approx(np.prod(EXTENTS), rel=1e-6)
-    assert found.centre == pytest.approx(np.zeros(3), abs=1e-9)
+    assert found.body.volume == pytest.approx(np.prod(EXTENTS), rel=1e-6)
+    assert found.body.centre == pytest.approx(np.zeros(3), abs=1e-9)
     a, b, c = np.square(EXTENTS)
-    assert np.diag(found.inertia) == pytest.approx(np.array([b + c, a + c, a + b]) / 12, rel=0.01)
+    assert np.diag(found.body.inertia) == pytest.approx(
+        np.array([b + c, a + c, a + b]) / 12, rel=0.01
+    )
     assert abs(found.volume_error) < 1e-6
     assert max(found.surface_error_mm) < 1e-6
 
@@ -42,8 +44,10 @@ def test_pieces_do_not_care_where_the_object_is():
     moved = shapes.box(EXTENTS)
     moved = replace(moved, vertices=moved.vertices + np.array([1.0, -2.0, 0.5]))
     found = decompose(moved)
-    assert found.centre == pytest.approx([1.0, -2.0, 0.5], abs=1e-6)
-    assert found.inertia == pytest.approx(decompose(shapes.box(EXTENTS)).inertia, abs=1e-9)
+    assert found.body.centre == pytest.approx([1.0, -2.0, 0.5], abs=1e-6)
+    assert found.body.inertia == pytest.approx(
+        decompose(shapes.box(EXTENTS)).body.inertia, abs=1e-9
+    )
 
 
 def test_what_is_flat_is_refused_with_a_remedy():
@@ -61,7 +65,7 @@ def test_pieces_come_back_from_disk_as_they_were(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "decompose", lambda _: pytest.fail("made again"))
     second = pieces_of(shapes.box(EXTENTS, name="other"))
     assert second.method == first.method
-    assert second.volume == first.volume
+    assert second.body.volume == first.body.volume
     assert np.array_equal(second.vertices[0], first.vertices[0])
     assert np.array_equal(second.faces[0], first.faces[0])
 
@@ -94,7 +98,7 @@ def test_an_l_is_two_boxes():
     found = decompose(l_shape())
     assert found.method == "cuts"
     assert len(found.vertices) == 2
-    assert found.volume == pytest.approx(0.05 * 0.05 * 0.01 + 0.01 * 0.05 * 0.04, rel=0.05)
+    assert found.body.volume == pytest.approx(0.05 * 0.05 * 0.01 + 0.01 * 0.05 * 0.04, rel=0.05)
     assert abs(found.volume_error) < 0.03
     assert found.surface_error_mm[1] < 1
 
@@ -124,7 +128,7 @@ def test_a_cavity_without_a_way_in_counts_as_solid():
     ])  # fmt: skip
     found = decompose(hollow)
     assert len(found.vertices) == 1
-    assert found.volume == pytest.approx(0.05**3 - 0.04**3, rel=0.05)
+    assert found.body.volume == pytest.approx(0.05**3 - 0.04**3, rel=0.05)
     assert found.surface_error_mm == pytest.approx((0, 0), abs=1e-6)
 
 

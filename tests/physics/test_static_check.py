@@ -19,7 +19,7 @@ def check(hand_model):
     query = MeshQuery(BOX)
 
     def run(hands, settings=None, **options):
-        return static_check(query, pieces_of(BOX), hand_model, hands, settings, **options)
+        return static_check(query, pieces_of(BOX).body, hand_model, hands, settings, **options)
 
     return run
 
@@ -59,3 +59,19 @@ def test_a_hand_gives_no_more_than_its_limit(check, palms_on_box):
 def test_depth_earns_nothing(check, palms_on_box):
     at_surface, deep = check(palms_on_box(WIDTH)), check(palms_on_box(WIDTH, -0.003))
     assert deep.success == at_surface.success
+
+
+def test_opposed_palms_are_more_stable_than_one(check, palms_on_box):
+    both = check(palms_on_box(WIDTH)).instability
+    one = check(palms_on_box(WIDTH), present=(True, False)).instability
+    nothing = check(palms_on_box(WIDTH, 0.05)).instability
+    assert both < 0.05  # balanced with poor friction, and the squeeze cancels
+    assert 0.2 < one < nothing
+    assert nothing == pytest.approx(1.03)
+
+
+def test_instability_is_the_same_in_the_mirror(check, palms_on_box):
+    """Palms on opposite sides: only what breaks the balance counts, not which side it is on."""
+    hands = palms_on_box(WIDTH)
+    left, right = (check(hands, present=side) for side in ((True, False), (False, True)))
+    assert left.instability == pytest.approx(right.instability, abs=1e-3)

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from bghop.evaluation.metrics import GraspMetrics
 from bghop.hands.joints import SIDES
 
+ENERGY_WEIGHT = 0.001
+"""Of the optimiser's energy in `score`; energies of one object differ by one or two."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Demands:
@@ -37,9 +40,20 @@ def faults(metrics: GraspMetrics, demands: Demands | None = None) -> tuple[str, 
     return tuple(found)
 
 
+def score(instability: float, energy: float | None) -> float:
+    """What orders grasps without faults; lower is better.
+
+    Args:
+        instability: Of `bghop.physics.static_check`.
+        energy: Of the optimiser, None if the method has none. Its terms of contact and posture
+            decide between grasps that are equally stable.
+    """
+    return instability + ENERGY_WEIGHT * (energy or 0.0)
+
+
 def rank(
-    metrics: list[GraspMetrics], energies: list[float], demands: Demands | None = None
+    metrics: list[GraspMetrics], scores: list[float], demands: Demands | None = None
 ) -> list[int]:
-    """Indices, best first: fewer broken demands, then lower energy, then the given order."""
+    """Indices, best first: fewer broken demands, then lower score, then the given order."""
     num_faults = [len(faults(each, demands)) for each in metrics]
-    return sorted(range(len(metrics)), key=lambda k: (num_faults[k], energies[k], k))
+    return sorted(range(len(metrics)), key=lambda k: (num_faults[k], scores[k], k))

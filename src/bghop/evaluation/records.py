@@ -30,8 +30,6 @@ HOLD_COLUMNS: dict[str, str] = {
     "hold_without_right": "bool",
     "hold_without_left_directions": "int",
     "hold_without_right_directions": "int",
-    "static": "bool",
-    "static_directions": "int",
 }
 """Null when the benchmark ran without the hold test."""
 RESULT_COLUMNS: dict[str, str] = {
@@ -45,6 +43,9 @@ RESULT_COLUMNS: dict[str, str] = {
     "seed": "int",
     "rank": "int",
     "energy": "float",
+    "instability": "float",
+    "static": "bool",
+    "static_directions": "int",
     **_PER_HAND,
     "depth_mm": "float",
     "volume_cm3": "float",

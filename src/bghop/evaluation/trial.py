@@ -13,14 +13,15 @@ from bghop.errors import BghopError, ResultError
 from bghop.evaluation.measure import measure_grasp, solid_of_mesh
 from bghop.evaluation.methods import Candidates, Method, Up
 from bghop.evaluation.metrics import GraspMetrics
-from bghop.evaluation.ranking import faults, rank
+from bghop.evaluation.ranking import faults, rank, score
 from bghop.evaluation.records import HOLD_COLUMNS, Row
 from bghop.geometry.mesh import Mesh, MeshQuery
 from bghop.hands.joints import SIDES
 from bghop.hands.model import HandModel, HandParameters
-from bghop.physics.hold import hold_test, mass_of
-from bghop.physics.pieces import Pieces, pieces_of
-from bghop.physics.static_check import static_check
+from bghop.physics.body import body_of
+from bghop.physics.hold import hold_test
+from bghop.physics.pieces import pieces_of
+from bghop.physics.static_check import StaticResult, static_check
 
 UP: Up = (0.0, 0.0, 1.0)
 """Objects of the benchmark stand with +z up; only start poses use it."""
@@ -89,21 +90,21 @@ def _run(trial: Trial, method: Method, hand_model: HandModel) -> TrialResult:
     target = solid_of_mesh(mesh)
     grasps = [found.hands.rows(k) for k in range(num)]
     measured = [measure_grasp(target, hand_model, each, time_s=0.0) for each in grasps]
-    order = _order(measured, found)
     metrics_s = clock.lap() / num
+    query = target.query
+    body = body_of(mesh, query)
+    checks = [static_check(query, body, hand_model, each) for each in grasps]
+    order = _order(measured, checks, found)
     pieces = pieces_of(mesh) if trial.hold else None
-    clock.lap()
     with torch.no_grad():
         joints = hand_model.joints(found.hands)
-    query = MeshQuery(mesh)
-    rows, hold_s, static_ms = [], [], []
+    rows, hold_s = [], []
     for place, k in enumerate(order):
         if pieces is None:
             held: Row = dict.fromkeys(HOLD_COLUMNS)
         else:
-            held, seconds, check_s = _hold(mesh, query, pieces, hand_model, grasps[k])
+            held, seconds = _hold(mesh, query, hand_model, grasps[k])
             hold_s.append(seconds)
-            static_ms.append(1e3 * check_s)
         energy = float("nan") if found.energy is None else float(found.energy[k])
         rows.append(
             {
@@ -112,11 +113,14 @@ def _run(trial: Trial, method: Method, hand_model: HandModel) -> TrialResult:
                 "family": trial.item.family,
                 "articulated": trial.item.articulated,
                 "size_cm": 100 * float(mesh.extents.max()),
-                "mass_kg": None if pieces is None else mass_of(pieces),
+                "mass_kg": body.mass,
                 "method": trial.method,
                 "seed": trial.seed,
                 "rank": place,
                 "energy": energy,
+                "instability": checks[k].instability,
+                "static": checks[k].success,
+                "static_directions": sum(checks[k].held),
                 **_metric_values(measured[k]),
                 **held,
                 **_hand_values(grasps[k], joints[k]),
@@ -131,15 +135,18 @@ def _run(trial: Trial, method: Method, hand_model: HandModel) -> TrialResult:
         "metrics_s": metrics_s,
         "pieces_s": None if pieces is None else pieces.seconds,
         "hold_s": mean(hold_s) if hold_s else None,
-        "static_ms": mean(static_ms) if static_ms else None,
+        "static_ms": 1e3 * mean(check.seconds for check in checks),
     }
     return TrialResult(index=trial.index, rows=rows, times=times)
 
 
-def _order(measured: list[GraspMetrics], found: Candidates) -> list[int]:
-    """The order of `bghop grasp`; methods without a score keep their own among equal faults."""
-    num = len(measured)
-    return rank(measured, [0.0] * num if found.energy is None else found.energy.tolist())
+def _order(
+    measured: list[GraspMetrics], checks: list[StaticResult], found: Candidates
+) -> list[int]:
+    """The order of `bghop grasp`, the same rule for all methods."""
+    energies = [None] * len(checks) if found.energy is None else found.energy.tolist()
+    pairs = zip(checks, energies, strict=True)
+    return rank(measured, [score(check.instability, energy) for check, energy in pairs])
 
 
 def _metric_values(metrics: GraspMetrics) -> Row:
@@ -165,13 +172,12 @@ def _metric_values(metrics: GraspMetrics) -> Row:
 
 
 def _hold(
-    mesh: Mesh, query: MeshQuery, pieces: Pieces, hand_model: HandModel, hands: HandParameters
-) -> tuple[Row, float, float]:
-    """Hold columns, seconds of the hold test with both hands, and of the static check."""
+    mesh: Mesh, query: MeshQuery, hand_model: HandModel, hands: HandParameters
+) -> tuple[Row, float]:
+    """Hold columns, and seconds of the hold test with both hands."""
     both = hold_test(mesh, hand_model, hands, query=query)
     without_left = hold_test(mesh, hand_model, hands, present=(False, True), query=query)
     without_right = hold_test(mesh, hand_model, hands, present=(True, False), query=query)
-    static = static_check(query, pieces, hand_model, hands)
     row: Row = {
         "hold": bool(both.success),
         "hold_directions": int(sum(both.held)),
@@ -185,10 +191,8 @@ def _hold(
         "hold_without_right": bool(without_right.success),
         "hold_without_left_directions": int(sum(without_left.held)),
         "hold_without_right_directions": int(sum(without_right.held)),
-        "static": bool(static.success),
-        "static_directions": int(sum(static.held)),
     }
-    return row, both.seconds, static.seconds
+    return row, both.seconds
 
 
 def _hand_values(hands: HandParameters, joints: torch.Tensor) -> Row:

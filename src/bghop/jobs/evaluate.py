@@ -250,7 +250,7 @@ def _settings(
 
 
 def _check_packages(job: EvaluateJob) -> None:
-    needed = ["pyarrow", "matplotlib", *(["mujoco", "coacd"] if job.hold else [])]
+    needed = ["pyarrow", "matplotlib", *(["mujoco"] if job.hold else [])]
     missing = [name for name in needed if importlib.util.find_spec(name) is None]
     if missing:
         raise ResultError(INSTALL.format(names=", ".join(missing)))

@@ -14,7 +14,7 @@ from bghop.drawing.worker import SheetWorker
 from bghop.errors import DrawingError, ResultError
 from bghop.evaluation.measure import measure_grasp, solid_of_mesh
 from bghop.evaluation.metrics import GraspMetrics
-from bghop.evaluation.ranking import faults, rank
+from bghop.evaluation.ranking import faults, rank, score
 from bghop.geometry.mesh import Mesh
 from bghop.hands.model import HandModel
 from bghop.jobs.files import write_whole
@@ -22,9 +22,13 @@ from bghop.jobs.grasp_inputs import MANO_SETTINGS, ObjectInput, identity_of, set
 from bghop.jobs.grasp_options import GraspJob
 from bghop.jobs.grasps_file import Grasps, grasp_file_name, grasps_to_json
 from bghop.jobs.result_folder import SHEET_FILE, ResultFolder
+from bghop.physics.body import body_of
+from bghop.physics.static_check import static_check
 from bghop.synthesis.synthesize import Synthesis
 
 Progress = Callable[[str, int, int], None]
+
+_RANKING_SAMPLES = 30_000  # of the lattice that weighs the object; enough to compare grasps
 
 
 class ResultWriter:
@@ -100,12 +104,15 @@ def _ranked(
         msg = f"no grasp was found for {mesh.name}: try another --seed or a larger --num"
         raise ResultError(msg)
     target = solid_of_mesh(mesh)
-    measured = []
+    body = body_of(mesh, target.query, samples=_RANKING_SAMPLES)
+    measured, instability = [], []
     for index in range(num):
         progress("measuring", index, num)
         one = found.hands.rows(index)
         measured.append(measure_grasp(target, hand_model, one, time_s=seconds / num))
-    order = rank(measured, found.energy.tolist())
+        instability.append(static_check(target.query, body, hand_model, one).instability)
+    scores = [score(*each) for each in zip(instability, found.energy.tolist(), strict=True)]
+    order = rank(measured, scores)
     rows = torch.tensor(order, device=found.energy.device)
     hands = found.hands.rows(rows)
     with torch.no_grad():
@@ -115,7 +122,11 @@ def _ranked(
         hands=hands,
         joints_object=joints,
         metrics=tuple(measured[k] for k in order),
-        scores={"energy": found.energy[rows], **{k: v[rows] for k, v in found.terms.items()}},
+        scores={
+            "instability": torch.tensor(instability).to(found.energy)[rows],
+            "energy": found.energy[rows],
+            **{k: v[rows] for k, v in found.terms.items()},
+        },
         header={},
     )
 

@@ -9,8 +9,7 @@
 
 Approximate convex decomposition with cuts judged by collision is the idea of Wei et al. 2022
 (CoACD). Measuring by the room of a finger makes holes, overlaps and inner walls harmless, and a
-grid answers fast. Volume, centre of mass and inertia are those of the mesh itself, counted on a
-lattice with winding numbers.
+grid answers fast. What the object weighs is counted from the mesh itself (physics/body.py).
 """
 
 import time
@@ -21,6 +20,7 @@ from jaxtyping import Float, Int32
 
 from bghop.errors import MeshError
 from bghop.geometry.mesh import Mesh, MeshQuery
+from bghop.physics.body import LATTICE, Body, body_of, lattice
 from bghop.physics.decomposition.balancing import balanced
 from bghop.physics.decomposition.cutting import cut_up
 from bghop.physics.decomposition.errors import errors_of
@@ -38,23 +38,17 @@ MOST_PARTS = 96
 CONVEX_SHARE = 0.96
 """A mesh that fills this share of its convex hull is one piece: its hull."""
 _CORNER_TOLERANCE = 0.0003
-_LATTICE = 300_000
-"""Lattice points in the bounding box that volume and inertia are counted with."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Pieces:
-    """Convex pieces of an object and what its solid weighs per unit of density; object frame."""
+    """Convex pieces of an object and what it weighs; object frame."""
 
     vertices: tuple[Float[np.ndarray, "_ 3"], ...]
     """Corners of each piece, metres."""
     faces: tuple[Int32[np.ndarray, "_ 3"], ...]
-    volume: float
-    """Of the mesh, cubic metres."""
-    centre: Float[np.ndarray, "3"]
-    """Centre of mass of the solid, metres."""
-    inertia: Float[np.ndarray, "3 3"]
-    """About the centre, per unit of mass, square metres."""
+    body: Body
+    """Of the mesh itself, not of the pieces."""
     volume_error: float
     """(volume of the union of the pieces - volume of the mesh) / volume of the mesh; cavities that
     no finger reaches may be filled."""
@@ -83,14 +77,10 @@ def decompose(mesh: Mesh) -> Pieces:
     if hull is None:
         raise MeshError(f"{mesh.name} is flat and has no volume to hold: give it a thickness")
     query = MeshQuery(mesh)
-    points, cell = _lattice(mesh)
-    inside = points[query.contains(points)]
-    volume = len(inside) * cell
-    if volume <= 0:
-        raise MeshError(f"{mesh.name} encloses no volume: close it or give it a thickness")
+    body = body_of(mesh, query)
     room = room_around(mesh, query)
     hulls, method = [simplified(hull, _CORNER_TOLERANCE, most=200)], "hull"
-    if volume < CONVEX_SHARE * hull.volume:
+    if body.volume < CONVEX_SHARE * hull.volume:
         parts = cut_up(
             whole(mesh.vertices, mesh.faces, room),
             room, query, tolerance=CUT_TOLERANCE, most=MOST_PARTS,
@@ -99,37 +89,19 @@ def decompose(mesh: Mesh) -> Pieces:
         method = "cuts" if close else "cuts, unfinished"
         joined = merged(parts, room, query, tolerance=MERGE_TOLERANCE)
         hulls = [simplified(balanced(each, room, query), _CORNER_TOLERANCE) for each in joined]
-    centre = inside.mean(0)
-    arm = inside - centre
-    spread = arm.T @ arm / len(arm)
+    points, cell = lattice(mesh, LATTICE)
     surface, outward, inward = errors_of(mesh, hulls, room, query)
     return Pieces(
         vertices=tuple(each.corners for each in hulls),
         faces=tuple(each.faces for each in hulls),
-        volume=volume,
-        centre=centre,
-        inertia=np.trace(spread) * np.eye(3) - spread,
-        volume_error=float(_filled(hulls, points) * cell / volume - 1),
+        body=body,
+        volume_error=float(_filled(hulls, points) * cell / body.volume - 1),
         surface_error_mm=surface,
         outward_error_mm=outward,
         inward_error_mm=inward,
         method=method,
         seconds=time.perf_counter() - start,
     )
-
-
-def _lattice(mesh: Mesh) -> tuple[Float[np.ndarray, "n 3"], float]:
-    """Cell centres that fill the bounding box, symmetric in it, and a cell's volume."""
-    lower, upper = mesh.bounds
-    extents = np.maximum(upper - lower, 1e-9)
-    step = (extents.prod() / _LATTICE) ** (1 / 3)
-    counts = np.maximum(np.ceil(extents / step), 8).astype(int)
-    axes = [
-        low + (np.arange(n) + 0.5) * size / n
-        for low, size, n in zip(lower, extents, counts, strict=True)
-    ]
-    points = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
-    return points, float((extents / counts).prod())
 
 
 def _filled(hulls: list[Hull], points: Float[np.ndarray, "n 3"]) -> int:

@@ -4,7 +4,7 @@ from typing import Any
 
 from bghop.errors import PhysicsError
 
-INSTALL = "the hold test needs MuJoCo and CoACD: pip install 'bghop[physics]'"
+INSTALL = "the hold test needs MuJoCo: pip install 'bghop[physics]'"
 
 
 def load_mujoco() -> Any:

@@ -158,7 +158,7 @@ def aim(plan: HandPlan, gaps: Float[np.ndarray, "bone=16"], squeeze: float) -> T
     closing = _smallest_motion(np.concatenate([normals, J / _LEVER], axis=1), -gaps[touched])
     angles = closing[3:] / _LEVER
     for finger in range(5):
-        own = [i for i, hinge in enumerate(hinges) if (hinge.bone - 1) // 3 == finger]
+        own = np.flatnonzero([(hinge.bone - 1) // 3 == finger for hinge in hinges])
         rows = np.flatnonzero((touched - 1) // 3 == finger)
         if len(rows):
             push = np.full(len(rows), -squeeze)

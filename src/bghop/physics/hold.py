@@ -21,7 +21,7 @@ from bghop.hands.model import HandModel, HandParameters
 from bghop.physics.hand_bodies import plan_hands
 from bghop.physics.pieces import Pieces, pieces_of
 from bghop.physics.scene import HoldScene
-from bghop.physics.settings import HoldSettings, mass_from_volume
+from bghop.physics.settings import HoldSettings
 
 DIRECTIONS = np.concatenate([np.eye(3), -np.eye(3)])
 """Gravity in the object's frame, in the order of every result: +x +y +z -x -y -z."""
@@ -69,11 +69,6 @@ class HoldFilm:
     turned_deg: tuple[float, ...]
 
 
-def mass_of(pieces: Pieces) -> float:
-    """500 kg/m3 times the mesh's volume, between 0.1 and 2 kg."""
-    return mass_from_volume(pieces.volume)
-
-
 def hold_test(
     mesh: Mesh,
     hand_model: HandModel,
@@ -94,7 +89,7 @@ def hold_test(
         query: Exact distances to the mesh, to share between calls.
 
     Raises:
-        PhysicsError: MuJoCo or CoACD is not installed.
+        PhysicsError: MuJoCo is not installed.
         MeshError: The mesh encloses no volume.
     """
     settings = settings or HoldSettings()
@@ -225,4 +220,4 @@ def _scene(
         keep = torch.tensor(present, device=hands.present.device)
         hands = replace(hands, present=hands.present & keep)
     plans = plan_hands(query or MeshQuery(mesh), hand_model, hands)
-    return HoldScene(pieces, mass_of(pieces), plans, settings)
+    return HoldScene(pieces, plans, settings)

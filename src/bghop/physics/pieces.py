@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from bghop.geometry.mesh import Mesh
+from bghop.physics.body import Body
 from bghop.physics.decompose import Pieces, decompose
 
 __all__ = ["Pieces", "cache_folder", "decompose", "pieces_of"]
 
-_FORMAT = 2
+_FORMAT = 3
 """Part of the cache's key; raise it whenever the pieces of a mesh would come out differently."""
 
 _in_memory: dict[str, Pieces] = {}
@@ -62,9 +63,11 @@ def _key(mesh: Mesh) -> str:
 def _write(path: Path, pieces: Pieces) -> None:
     arrays: dict[str, Any] = {f"v{i}": each for i, each in enumerate(pieces.vertices)}
     arrays |= {f"f{i}": each for i, each in enumerate(pieces.faces)}
-    arrays |= {"centre": pieces.centre, "inertia": pieces.inertia, "method": pieces.method}
+    body = pieces.body
+    arrays |= {"centre": body.centre, "inertia": body.inertia, "method": pieces.method}
     scalars = [
-        pieces.volume,
+        body.volume,
+        body.radius,
         pieces.volume_error,
         *pieces.surface_error_mm,
         *pieces.outward_error_mm,
@@ -89,12 +92,16 @@ def _read(path: Path) -> Pieces | None:
             return Pieces(
                 vertices=tuple(data[f"v{i}"] for i in range(count)),
                 faces=tuple(data[f"f{i}"] for i in range(count)),
-                volume=float(scalars[0]), volume_error=float(scalars[1]),
-                surface_error_mm=(float(scalars[2]), float(scalars[3])),
-                outward_error_mm=(float(scalars[4]), float(scalars[5])),
-                inward_error_mm=(float(scalars[6]), float(scalars[7])),
-                seconds=float(scalars[8]),
-                centre=data["centre"], inertia=data["inertia"], method=str(data["method"]),
+                body=Body(
+                    volume=float(scalars[0]), radius=float(scalars[1]),
+                    centre=data["centre"], inertia=data["inertia"],
+                ),
+                volume_error=float(scalars[2]),
+                surface_error_mm=(float(scalars[3]), float(scalars[4])),
+                outward_error_mm=(float(scalars[5]), float(scalars[6])),
+                inward_error_mm=(float(scalars[7]), float(scalars[8])),
+                seconds=float(scalars[9]),
+                method=str(data["method"]),
             )  # fmt: skip
     except (OSError, ValueError, KeyError, EOFError, IndexError, zipfile.BadZipFile):
         return None

@@ -25,17 +25,16 @@ class HoldScene:
     def __init__(
         self,
         pieces: Pieces,
-        mass: float,
         plans: tuple[HandPlan | None, HandPlan | None],
         settings: HoldSettings,
     ) -> None:
         """Compiles the scene; the hands are in the grasp's pose and aim inside the surface."""
         self.mujoco = load_mujoco()
         self.settings = settings
-        self.mass = mass
+        self.mass = pieces.body.mass
         self.plans = plans
         spec = _empty_scene(self.mujoco, settings)
-        _add_object(self.mujoco, spec, pieces, mass, _contact(settings.friction))
+        _add_object(self.mujoco, spec, pieces, _contact(settings.friction))
         servos: list[WristServo] = []
         for side, plan in enumerate(plans):
             if plan is None:
@@ -247,14 +246,13 @@ def _empty_scene(mujoco: Any, settings: HoldSettings) -> Any:
     return spec
 
 
-def _add_object(
-    mujoco: Any, spec: Any, pieces: Pieces, mass: float, contact: dict[str, Any]
-) -> None:
+def _add_object(mujoco: Any, spec: Any, pieces: Pieces, contact: dict[str, Any]) -> None:
+    weights = pieces.body
     body = spec.worldbody.add_body(name="object")
     body.add_freejoint()
     body.explicitinertial = True
-    body.mass, body.ipos = mass, pieces.centre
-    principal, R = np.linalg.eigh(mass * pieces.inertia)
+    body.mass, body.ipos = weights.mass, weights.centre
+    principal, R = np.linalg.eigh(weights.mass * weights.inertia)
     if np.linalg.det(R) < 0:
         R[:, 0] = -R[:, 0]
     quat = np.zeros(4)

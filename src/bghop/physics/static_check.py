@@ -15,6 +15,7 @@ from jaxtyping import Float
 
 from bghop.geometry.mesh import MeshQuery
 from bghop.hands.model import HandModel, HandParameters
+from bghop.physics.body import Body
 from bghop.physics.contacts import CONTACT_REACH
 from bghop.physics.equilibrium import (
     Contacts,
@@ -22,15 +23,18 @@ from bghop.physics.equilibrium import (
     holding_forces,
     wrench,
 )
-from bghop.physics.hold import mass_of
-from bghop.physics.pieces import Pieces
 from bghop.physics.settings import HoldSettings
 
 PALM_CONTACTS = 4
 """Points of a palm that may push: the nearest one, then those farthest from the ones taken."""
 TOLERANCE = 0.1
 """Part of the weight (force, or torque over the object's radius) that may stay unbalanced."""
-_ITERATIONS = 100
+POOR_FRICTION, HEAVY = 0.5, 2.0
+"""`instability` asks for the balance of this many times the weight with this friction."""
+IMBALANCE_WEIGHT, IMBALANCE_ARM = 0.03, 0.1
+"""Share of the squeeze's imbalance in `instability`; metres that divide its torques."""
+_ITERATIONS = 70
+_CONVERGED = 1e-3
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -40,6 +44,8 @@ class StaticResult:
     held: tuple[bool, ...]
     residual: tuple[float, ...]
     """Unbalanced wrench relative to the weight: 0 balanced, 1 nothing balanced."""
+    instability: float
+    """Predicts the hold test without it; lower is better, see `static_check`."""
     num_contacts: tuple[int, int]
     """Of (left, right)."""
     seconds: float
@@ -52,7 +58,7 @@ class StaticResult:
 
 def static_check(
     query: MeshQuery,
-    pieces: Pieces,
+    body: Body,
     hand_model: HandModel,
     hands: HandParameters,
     settings: HoldSettings | None = None,
@@ -61,9 +67,15 @@ def static_check(
 ) -> StaticResult:
     """Force balance of one grasp (no leading batch).
 
+    `instability` is what stays unbalanced, in the mean of the six directions, of twice the weight
+    with friction 0.5, plus 0.03 times the imbalance of the squeeze: every contact presses equally
+    along its normal, and the wrenches of left and right should cancel,
+    `|W_left + W_right| / (|W_left| + |W_right|)`. Of what was tried it tells best which grasps the
+    hold test will pass (docs/hold_test.md).
+
     Args:
         query: Exact distances to the object.
-        pieces: Of the object; only its mass and centre are used.
+        body: What the object weighs.
         hand_model: The hands.
         hands: One grasp, object frame.
         settings: Friction and force limits; see `HoldSettings`.
@@ -77,30 +89,45 @@ def static_check(
     points, normals, limits, counts = _contacts(query, hand_model, hands, settings)
     if not len(points):
         return StaticResult(
-            held=(False,) * 6, residual=(1.0,) * 6, num_contacts=(0, 0),
-            seconds=time.perf_counter() - start,
+            held=(False,) * 6, residual=(1.0,) * 6, instability=1.0 + IMBALANCE_WEIGHT,
+            num_contacts=(0, 0), seconds=time.perf_counter() - start,
         )  # fmt: skip
     contacts = Contacts(
         points=torch.from_numpy(points), normals=torch.from_numpy(normals),
         limits=torch.from_numpy(limits),
     )  # fmt: skip
-    mesh = query.mesh
-    length = float(np.linalg.norm(mesh.vertices - pieces.centre, axis=1).max())
-    centre = torch.from_numpy(pieces.centre)
-    loads = gravity_loads(mass_of(pieces), dtype=torch.float64, device=torch.device("cpu"))
+    centre = torch.from_numpy(body.centre)
+    weight = gravity_loads(body.mass, dtype=torch.float64, device=torch.device("cpu"))
+    loads = torch.cat([weight, HEAVY * weight])
+    friction = loads.new_tensor([settings.friction] * 6 + [POOR_FRICTION] * 6)
+    sides = (slice(0, counts[0]), slice(counts[0], None))
     forces = holding_forces(
-        contacts, loads, centre=centre, length=length, friction=settings.friction,
-        iterations=_ITERATIONS, groups=(slice(0, counts[0]), slice(counts[0], None)),
+        contacts, loads, centre=centre, length=body.radius, friction=friction,
+        iterations=_ITERATIONS, tolerance=_CONVERGED, groups=sides,
         group_limit=settings.forces.wrist_force,
     )  # fmt: skip
-    error = wrench(contacts.points[None], forces, centre, length) + loads
+    error = wrench(contacts.points[None], forces, centre, body.radius) + loads
     residual = (error.norm(dim=-1) / loads.norm(dim=-1)).tolist()
+    imbalance = _imbalance(points - body.centre, normals, sides)
     return StaticResult(
-        held=tuple(value < TOLERANCE for value in residual),
-        residual=tuple(residual),
+        held=tuple(value < TOLERANCE for value in residual[:6]),
+        residual=tuple(residual[:6]),
+        instability=float(np.mean(residual[6:])) + IMBALANCE_WEIGHT * imbalance,
         num_contacts=counts,
         seconds=time.perf_counter() - start,
     )
+
+
+def _imbalance(
+    arms: Float[np.ndarray, "n 3"],
+    normals: Float[np.ndarray, "n 3"],
+    sides: tuple[slice, slice],
+) -> float:
+    """How much of the hands' squeeze does not cancel, 0 to 1; 1 with one hand."""
+    torques = np.cross(arms / IMBALANCE_ARM, -normals)
+    wrenches = [np.concatenate([-normals[s].sum(0), torques[s].sum(0)]) for s in sides]
+    size = sum(float(np.linalg.norm(each)) for each in wrenches)
+    return float(np.linalg.norm(wrenches[0] + wrenches[1])) / max(size, 1e-9)
 
 
 def _contacts(

@@ -18,8 +18,6 @@ PAD_FORCE = 15.0
 PALM_FORCE = 10.0
 """Newtons at each of the three nearest palm points (40 N a wrist, fingers share it)."""
 PALM_CONTACTS = 3
-SQUEEZE_ARM = 0.1
-"""Metres that make torques of the squeeze comparable to its forces."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +31,7 @@ class Weights:
     bone_penetration: float = 4.0
     hand_collision: float = 4.0
     self_collision: float = 4.0
-    force_closure: float = 3.0
-    squeeze_balance: float = 1.0
+    force_closure: float = 30.0
     posture: float = 0.6
     wrist_clearance: float = 3.0
 
@@ -148,21 +145,6 @@ def force_closure(
     )  # fmt: skip
     error = balance_error(contacts, forces, load.loads, centre=load.centre, length=load.length)
     return error, forces
-
-
-def squeeze_balance(state: HandState, load: Load) -> Float[Tensor, "n"]:
-    """Part of the squeeze that the hands do not return to each other: 0 balanced, 1 all of it.
-
-    Each contact presses along its normal in proportion to its limit; the wrenches of left and right
-    should cancel: `|W_left + W_right| / (|W_left| + |W_right|)`, torques over `SQUEEZE_ARM`.
-    """
-    contacts = contacts_of(state)
-    push = -contacts.normals * (contacts.limits / PAD_FORCE)[..., None]
-    arm = (contacts.points - load.centre) / SQUEEZE_ARM
-    wrenches = torch.cat([push, torch.linalg.cross(arm, push, dim=-1)], dim=-1)
-    per_hand = wrenches.unflatten(1, (2, -1)).sum(2)
-    size = per_hand.square().sum(-1).add(1e-4).sqrt().sum(-1)
-    return per_hand.sum(1).square().sum(-1).add(1e-6).sqrt() / size
 
 
 def posture(state: HandState, limits: Float[Tensor, "15 3 2"]) -> Float[Tensor, "n"]:

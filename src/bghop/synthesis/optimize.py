@@ -104,7 +104,6 @@ def evaluate_terms(
         "hand_collision": energy.hand_collision(state, probe.spheres),
         "self_collision": energy.self_collision(state, probe.spheres),
         "force_closure": closure,
-        "squeeze_balance": energy.squeeze_balance(state, load),
         "posture": energy.posture(state, probe.model.anatomy.limits),
         "wrist_clearance": energy.wrist_clearance(state),
     }
