@@ -23,7 +23,8 @@ from bghop.geometry.mesh import MeshQuery
 from bghop.geometry.rotations import matrix_from_rotvec
 from bghop.hands.jacobian import left_jacobian
 from bghop.hands.joints import BONE_PARENTS
-from bghop.hands.model import HandModel, HandParameters
+from bghop.hands.model import Capsules, HandModel, HandParameters
+from bghop.hands.shaped_capsules import shaped_capsules
 from bghop.physics.contacts import Touching, owners, posed_skin, touching
 from bghop.physics.engine import load_mujoco
 from bghop.physics.settings import WRIST_ARM, HandForces
@@ -79,28 +80,28 @@ def plan_hands(
     """Bodies, hinges and contacts of (left, right); None for a hand that is absent."""
     vertices, Ts = posed_skin(hand_model, hands)
     owner = owners(hand_model)
+    capsules = shaped_capsules(hand_model, hands.shape)
     plans = []
     for side in range(2):
         if not bool(hands.present[side]):
             plans.append(None)
             continue
         contacts = touching(query, vertices[side], owner)
-        plans.append(_plan(hand_model, hands, side, vertices[side], Ts[side], contacts))
+        hinges = _hinges(hand_model, hands, side, vertices[side], Ts[side])
+        plans.append(_plan(capsules, side, Ts[side], hinges, contacts))
     return plans[0], plans[1]
 
 
 def _plan(
-    hand_model: HandModel, hands: HandParameters, side: int, vertices: np.ndarray,
-    Ts: np.ndarray, contacts: Touching,
-) -> HandPlan:  # fmt: skip
-    capsules = hand_model.capsules
+    capsules: Capsules, side: int, Ts: np.ndarray, hinges: list[Hinge], contacts: Touching
+) -> HandPlan:
     return HandPlan(
         Ts_object_bone=Ts,
         capsule_bone=capsules.bone.cpu().numpy(),
         capsule_ends=torch.stack([capsules.start[side], capsules.end[side]], 1)
         .cpu().double().numpy(),
         capsule_radius=capsules.radius[side].cpu().double().numpy(),
-        hinges=tuple(_hinges(hand_model, hands, side, vertices, Ts)),
+        hinges=tuple(hinges),
         contacts=contacts,
     )  # fmt: skip
 

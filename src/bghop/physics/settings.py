@@ -9,7 +9,7 @@ DENSITY = 500.0
 MASS_RANGE = (0.1, 2.0)
 """Kilograms; what the mass from the volume is clamped to."""
 WRIST_ARM = 0.18
-"""Metres; the wrist's torque limit is its force limit at this arm (wrist to fingertips)."""
+"""Metres from the wrist to the fingertips; makes its turning as stiff as its shifting there."""
 
 
 def mass_from_volume(volume: float) -> float:
@@ -27,11 +27,8 @@ class HandForces:
     """Newtons at a finger's pad."""
     wrist_force: float = 40.0
     """Newtons of a whole hand."""
-
-    @property
-    def wrist_torque(self) -> float:
-        """Newton metres about the wrist: its force at `WRIST_ARM`."""
-        return self.wrist_force * WRIST_ARM
+    wrist_torque: float = 7.2
+    """Newton metres about the wrist: its force at `WRIST_ARM`."""
 
 
 @dataclass(frozen=True, kw_only=True)
