@@ -12,8 +12,8 @@ from bghop.physics.hand_bodies import HandPlan, WristServo, add_hand, aim
 from bghop.physics.pieces import Pieces
 from bghop.physics.settings import HoldSettings
 
-_CONTROL_STEPS = 2  # steps between two looks at the wrists' springs
-_LOOK = 0.01  # seconds between two looks at the object
+_CONTROL = 0.004  # seconds between two looks at the wrists' springs
+_LOOK = 0.02  # seconds between two looks at the object
 _HAND_BITS, _OBJECT_BIT = (1, 2), 4
 _PREFIXES = ("left_", "right_")
 _GAP_REACH = 0.012  # metres; gaps between shapes are looked for up to here
@@ -31,6 +31,7 @@ class HoldScene:
         """Compiles the scene; the hands are in the grasp's pose and aim inside the surface."""
         self.mujoco = load_mujoco()
         self.settings = settings
+        self.control_steps = max(1, round(_CONTROL / settings.timestep))
         self.mass = pieces.body.mass
         self.plans = plans
         spec = _empty_scene(self.mujoco, settings)
@@ -169,7 +170,7 @@ class HoldScene:
     ) -> tuple[float, float, float]:
         """Gravity for a while: largest displacement, largest turn, largest contact force.
 
-        `look` is called with the seconds since gravity began, a hundred times a second.
+        `look` is called with the seconds since gravity began, fifty times a second.
         """
         settings = self.settings
         self.data.xfrc_applied[self.object, :3] = self.mass * GRAVITY * direction
@@ -195,7 +196,7 @@ class HoldScene:
             length = np.sqrt((way * way).sum(1))
             scale = np.minimum(1.0, reach / np.maximum(length, 1e-12))
             data.ctrl[self.group_ctrl] = here + way * scale[:, None]
-            count = min(_CONTROL_STEPS, steps - done)
+            count = min(self.control_steps, steps - done)
             self.mujoco.mj_step(self.model, data, count)
             done += count
 
@@ -221,12 +222,12 @@ def _contact(friction: float) -> dict[str, Any]:
     """Friction and softness of every collision shape.
 
     Contacts resist twisting like a patch of 5 mm radius, as finger pads do; their time constant is
-    the shortest that the time step allows.
+    the shortest that steps of 4 ms allow.
     """
     return {
         "friction": [friction, 0.005 * friction, 0.0001],
         "condim": 4,
-        "solref": [0.006, 1.0],
+        "solref": [0.008, 1.0],
         "solimp": [0.9, 0.98, 0.001, 0.5, 2.0],
     }
 
