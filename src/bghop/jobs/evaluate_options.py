@@ -1,7 +1,9 @@
 """What a benchmark job is told, and the checks that need neither torch nor the files."""
 
+import os
 import re
-from dataclasses import dataclass
+import shlex
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 
 from bghop.errors import OptionError
@@ -13,6 +15,15 @@ _STEPS = re.compile(r"^optimize@(\d{1,6})$")
 MOST_GRASPS = 1000
 MOST_STEPS = 100_000
 MOST_WORKERS = 256
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        found = len(os.sched_getaffinity(0))
+    else:
+        found = os.cpu_count() or 1
+    return min(found, MOST_WORKERS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,11 +39,31 @@ class EvaluateJob:
     seeds: tuple[int, ...] = (0,)
     only: tuple[str, ...] = ()
     """Names of objects, or patterns such as `box*`; all if empty."""
-    workers: int = 2
-    """Processes; each takes one core."""
+    workers: int = field(default_factory=available_cores)
+    """Processes; each takes one core. The results do not depend on it."""
     hold: bool = True
-    """Whether the hold test and the static check run."""
+    """Whether the hold test runs (the static check always does)."""
+    pictures: bool = True
+    """Whether the report has pictures."""
     overwrite: bool = False
+
+
+def command_of(job: EvaluateJob) -> str:
+    """The command that asks for this job, with the options that are not the defaults."""
+    words = ["bghop", "evaluate"]
+    for each in fields(job):
+        value = getattr(job, each.name)
+        default = each.default_factory() if each.default is MISSING and (
+            each.default_factory is not MISSING) else each.default  # fmt: skip
+        if value == default:
+            continue
+        if value is False:
+            words.append(f"--no-{each.name}")
+        else:
+            words.append(f"--{each.name}")
+            words += [str(part) for part in (value if isinstance(value, tuple) else (value,))
+                      if part is not True]  # fmt: skip
+    return shlex.join(words)
 
 
 def check_options(job: EvaluateJob) -> None:
