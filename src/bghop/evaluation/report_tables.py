@@ -33,7 +33,7 @@ _MAIN: Columns = (
     ("Contact ratio", "contact_ratio", partial(number, digits=3)), ("Fingers", "fingers", _one),
     ("Both hands touch", "both_in_contact", _share),
     ("Hand in hand, mm", "hand_hand_depth", _two), ("Static check", "static", _share),
-    ("Instability", "instability", _two),
+    ("Instability", "instability", partial(number, digits=3)),
 )  # fmt: skip
 _TWO_HANDS: Columns = (
     ("Hold, both hands", "hold", _share), ("Without left", "without_left", _share),

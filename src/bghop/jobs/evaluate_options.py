@@ -3,7 +3,7 @@
 import os
 import re
 import shlex
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bghop.errors import OptionError
@@ -49,21 +49,16 @@ class EvaluateJob:
 
 
 def command_of(job: EvaluateJob) -> str:
-    """The command that asks for this job, with the options that are not the defaults."""
-    words = ["bghop", "evaluate"]
-    for each in fields(job):
-        value = getattr(job, each.name)
-        default = each.default_factory() if each.default is MISSING and (
-            each.default_factory is not MISSING) else each.default  # fmt: skip
-        if value == default:
-            continue
-        if value is False:
-            words.append(f"--no-{each.name}")
-        else:
-            words.append(f"--{each.name}")
-            words += [str(part) for part in (value if isinstance(value, tuple) else (value,))
-                      if part is not True]  # fmt: skip
-    return shlex.join(words)
+    """The command that asks for this job: what decides the numbers, and what is no default."""
+    words = ["bghop", "evaluate", "--objects", job.objects, "--out", str(job.out)]
+    words += ["--methods", *job.methods, "--num", str(job.num), "--seeds", *map(str, job.seeds)]
+    words += ["--only", *job.only] if job.only else []
+    words += ["--workers", str(job.workers)] if job.workers != available_cores() else []
+    flags = (
+        (not job.hold, "--no-hold"), (not job.pictures, "--no-pictures"),
+        (job.overwrite, "--overwrite"),
+    )  # fmt: skip
+    return shlex.join([*words, *(flag for given, flag in flags if given)])
 
 
 def check_options(job: EvaluateJob) -> None:

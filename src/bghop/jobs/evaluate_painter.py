@@ -90,7 +90,7 @@ class PictureProcess:
         """A picture, or words that say why there is none (empty words: ready)."""
         try:
             if not self._pipe.poll(self._patience_s):
-                return f"no answer within {self._patience_s:.0f} s"
+                return f"no answer within {self._patience_s:g} s"
             return self._pipe.recv()
         except (EOFError, OSError):
             return "the drawing process ended"
@@ -122,7 +122,9 @@ def _serve(pipe: Connection, make: Callable[[int], Painter], size: int) -> None:
             new, view = pipe.recv()
         except (EOFError, OSError):
             return
-        scene = new or scene
+        scene = scene if new is None else new
+        if scene is None:
+            raise AssertionError("the first request must bring its scene")
         try:
             pipe.send(painter.picture(scene, view))
         except Exception as error:

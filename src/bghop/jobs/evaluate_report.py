@@ -9,11 +9,11 @@ from bghop.drawing.contact_sheet import Painter
 from bghop.drawing.gallery import failure_reason
 from bghop.drawing.strip import draw_strip
 from bghop.errors import BghopError
-from bghop.evaluation.records import Row
 from bghop.evaluation.report import Header, write_report
 from bghop.evaluation.report_blocks import Picture
 from bghop.evaluation.report_pictures import PICTURES, failing_rows
 from bghop.evaluation.summary import MethodSummary, summarize
+from bghop.evaluation.summary_columns import Row
 from bghop.evaluation.summary_diversity import diversity_of
 from bghop.hands.open_hand import load_open_hand
 from bghop.jobs.evaluate_folder import BenchmarkFolder
@@ -24,10 +24,11 @@ from bghop.jobs.evaluate_scenes import RowScenes
 
 MOST_FALLS, MOST_HOLDS = 3, 1
 """Strips of grasps that fail, and of one that holds."""
+_COLUMNS = 4  # frames in a row; more would be too small to read on a page
 
 
 def summaries(rows: Sequence[Row]) -> tuple[MethodSummary, ...]:
-    """All numbers of the rows, as the report has them."""
+    """All numbers of the rows, as `write_benchmark_report` has them."""
     return summarize(rows, extra=diversity_of(rows))
 
 
@@ -83,7 +84,7 @@ def _strips(painter: Painter, scenes: RowScenes, rows: Sequence[Row], method: st
         pictures.append(
             Picture(
                 name=f"{PICTURES}/strip_{index}.png",
-                png=draw_strip(painter, frames, captions),
+                png=draw_strip(painter, frames, captions, columns=_COLUMNS),
                 title=f"{row['object']}, {row['method']}, seed {row['seed']}, "
                 f"rank {row['rank']}: {verb}",
                 caption=f"Gravity along {direction}, where it fares worst.{why}",
