@@ -43,6 +43,7 @@ def _row(random, about, method, seed, rank, chance, tested):
     names = ("object_set", "object", "family", "articulated", "size_cm", "mass_kg")
     row = dict(zip(names, about, strict=True))
     row |= {"method": method, "seed": seed, "rank": rank, "energy": 1.0 + 0.1 * rank}
+    row |= {f"joints_{side}": random.normal(scale=0.1, size=63).tolist() for side in SIDES}
     for side in SIDES:
         depth = float(random.exponential(0.8))
         row |= {
@@ -51,6 +52,11 @@ def _row(random, about, method, seed, rank, chance, tested):
             f"contact_ratio_{side}": float(random.uniform(0.1, 0.3)),
             f"fingers_{side}": int(random.integers(2, 6)),
             f"limit_{side}_deg": 0.0,
+            f"grasptta_volume_{side}_cm3": 0.5 + 0.4 * depth,
+            f"grasptta_depth_{side}_cm": 0.1 * depth,
+            f"grasptta_contact_{side}": True,
+            f"halo_volume_{side}_cm3": 0.1 * depth,
+            f"halo_distance_{side}_cm": -0.1 * depth if depth > 0.3 else 0.05,
             f"squeeze_{side}_n": float(random.uniform(20, 45)),
             f"hold_without_{side}": bool(random.random() < 0.1 * chance),
             f"hold_without_{side}_directions": int(random.integers(0, 4)),
@@ -67,9 +73,10 @@ def _row(random, about, method, seed, rank, chance, tested):
         "hold_moved_cm": float(random.uniform(0, 1.5) if held else random.uniform(2, 10)),
         "hold_turned_deg": float(random.uniform(0, 8) if held else random.uniform(5, 60)),
         "hold_force_n": 35.0, "hold_closing_cm": 0.3,
+        "hold_worst_direction": "-z",
+        "instability": float(random.uniform(0, 0.2) + (not held) * 0.1),
         "static": bool(static), "static_directions": 6 if static else 4,
     }  # fmt: skip
     if not tested:
-        row["mass_kg"] = None
         row |= dict.fromkeys(key for key in row if key.startswith(("hold", "squeeze")))
     return row

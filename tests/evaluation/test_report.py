@@ -223,6 +223,32 @@ def test_without_a_hold_test_the_report_says_so_and_shows_the_rest():
     Page(files["report.html"].decode())
 
 
+def test_metrics_of_other_papers_have_a_table_of_their_own(rows, plain):
+    own = [row for row in rows if row["method"] == "optimize"]
+    text = plain["report.md"].decode()
+    part = text.split("## By the definitions of other papers")[1].split("##")[0]
+    lines = {line.split("|")[1].strip(): line for line in part.splitlines() if line[:2] == "| "}
+    left, right = (np.array([row[f"grasptta_volume_{side}_cm3"] for row in own]) for side in
+                   ("left", "right"))  # fmt: skip
+    for label, values in (("left", left), ("right", right),
+                          ("both, mean of hands", np.concatenate([left, right]))):  # fmt: skip
+        assert f"| {values.mean():.2f} [" in lines[f"optimize, {label}"]
+    inside = np.mean([row["halo_distance_right_cm"] < 0 for row in own])
+    assert lines["optimize, right"].split("|")[-2].strip().startswith(f"{100 * inside:.0f} % [")
+
+
+def test_the_order_of_scores_is_shown_where_grasps_were_tested(rows, plain):
+    found = summarize(rows, options=QUICK)[1].groups["all objects"].ordering
+    text = plain["report.md"].decode()
+    (line,) = [
+        line for line in text.split("## Scores against the hold test")[1].splitlines()
+        if line.startswith("| optimize |") and line.endswith(f"| {found['score'].n} |")
+    ]  # fmt: skip
+    assert line.startswith(f"| optimize | {100 * found['score'].mean:.0f} %")
+    untested = make_rows(objects=OBJECTS[:3], num=2, tested=False)
+    assert b"Scores against" not in written(untested, draw=False)["report.md"]
+
+
 def test_extra_numbers_have_a_table_of_their_own(few):
     extra = {"optimize": {"Entropy, nats": Estimate(mean=2.5, low=2.25, high=2.75, n=5, objects=5),
                           "Cluster size, cm": 3.0}}  # fmt: skip

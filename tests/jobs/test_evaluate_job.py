@@ -1,5 +1,6 @@
 """The benchmark job with a fast method instead of the optimiser."""
 
+import json
 import os
 import signal
 import subprocess
@@ -16,8 +17,9 @@ from bghop.evaluation.methods import Candidates
 from bghop.evaluation.ranking import Demands
 from bghop.evaluation.records import HOLD_COLUMNS, RESULT_COLUMNS, TIME_COLUMNS, from_parquet
 from bghop.geometry.transforms import rigid
-from bghop.jobs.evaluate import EvaluateListener, run_evaluate_job, summarize
+from bghop.jobs.evaluate import EvaluateListener, run_evaluate_job
 from bghop.jobs.evaluate_options import EvaluateJob
+from bghop.physics.hold import DIRECTION_NAMES
 
 CALLS: list[tuple[str, str, int]] = []
 
@@ -68,8 +70,8 @@ def folder(tmp_path):
 
 def job_of(folder, **options):
     defaults = {
-        "objects": str(folder), "out": folder.parent / "out", "num": 2, "seeds": (0, 3),
-        "hold": False, "workers": 1,
+        "objects": str(folder), "out": Path(folder).parent / "out", "num": 2, "seeds": (0, 3),
+        "hold": False, "workers": 1, "pictures": False,
     }  # fmt: skip
     return EvaluateJob(**(defaults | options))
 
@@ -90,7 +92,8 @@ def test_a_run_becomes_tables_and_a_report(folder):
     result = run(job_of(folder))
     assert (result.state, result.num_objects, result.num_trials) == ("done", 2, 8)
     assert names(result.folder) == {
-        "results.parquet", "times.parquet", "benchmark.json", "report.md",
+        "results.parquet", "times.parquet", "benchmark.json", "report.md", "report.html",
+        "summary.json",
     }  # fmt: skip
     rows = table(result.folder)
     assert list(rows[0]) == list(RESULT_COLUMNS)
@@ -101,14 +104,19 @@ def test_a_run_becomes_tables_and_a_report(folder):
     ]  # fmt: skip
     assert {row["object_set"] for row in rows} == {"objects"}
     assert all(row[name] is None for row in rows for name in HOLD_COLUMNS)
-    assert all(row["mass_kg"] is None for row in rows)
+    # What needs no simulation is there without the hold test.
+    assert rows[0]["mass_kg"] == pytest.approx(500 * 0.10 * 0.12 * 0.08, rel=0.02)
+    assert all(row["instability"] > 0.9 and not row["static"] for row in rows)
     assert rows[-1]["size_cm"] == pytest.approx(12.0)
     times = table(result.folder, "times.parquet")
     assert list(times[0]) == list(TIME_COLUMNS)
     assert [(t["object"], t["method"], t["seed"]) for t in times] == keys_of_trials(keys)
     assert all(t["synthesis_s"] > 0 and t["hold_s"] is None for t in times)
     report = (result.folder / "report.md").read_text()
-    assert "| optimize | 8 | - |" in report
+    assert "| optimize, all | – | – | 0 % |" in report
+    assert [each.method for each in result.methods] == ["optimize", "random"]
+    assert result.methods[0].groups["all objects"].grasps == 8
+    assert result.times["random"].runs == 4
 
 
 def keys_of_trials(keys):
@@ -152,11 +160,12 @@ def test_hold_columns_are_those_of_the_hold_test(folder):
     assert not rows[0]["hold"]
     assert rows[0]["hold_directions"] == 0
     assert rows[0]["hold_moved_cm"] > 2
+    assert rows[0]["hold_worst_direction"] in DIRECTION_NAMES
     assert rows[0]["static_directions"] == 0
     (times,) = table(result.folder, "times.parquet")
     assert times["hold_s"] > 0
     assert times["pieces_s"] > 0
-    assert result.summary["optimize"]["hold_all"] == 0
+    assert result.methods[0].groups["all objects"].selections["all"]["hold"].mean == 0
 
 
 def test_the_same_command_keeps_what_is_finished(folder):
@@ -165,7 +174,8 @@ def test_the_same_command_keeps_what_is_finished(folder):
     CALLS.clear()
     again = run(job_of(folder))
     assert again.state == "kept"
-    assert again.summary == first.summary
+    assert again.methods == first.methods
+    assert again.times == first.times
     assert CALLS == []
     assert {path.name: path.read_bytes() for path in first.folder.iterdir()} == before
 
@@ -242,8 +252,9 @@ def test_the_bytes_do_not_depend_on_the_number_of_workers(folder, hold):
         run(job_of(folder, out=folder.parent / f"out{k}", workers=workers, hold=hold, num=1))
         for k, workers in enumerate((1, 2))
     ]
-    first, second = ((each.folder / "results.parquet").read_bytes() for each in done)
-    assert first == second
+    for name in ("results.parquet", "summary.json"):
+        first, second = ((each.folder / name).read_bytes() for each in done)
+        assert first == second
     assert len(table(done[1].folder)) == 8
 
 
@@ -268,6 +279,7 @@ def test_a_listener_hears_stages_and_trials(folder):
     run(job_of(folder, methods=("random",), seeds=(0,)), listener=Ears())
     assert list(dict.fromkeys(heard)) == [
         "reading objects", "trials", "a box, random, seed 0", "brick, random, seed 0",
+        "report",
     ]  # fmt: skip
 
 
@@ -284,6 +296,7 @@ def test_a_listener_hears_stages_and_trials(folder):
         ({"methods": ("optimize@0",)}, OptionError, "steps"),
         ({"only": ("cup",)}, OptionError, "use a box, brick"),
         ({"objects": "nowhere"}, OptionError, "nowhere"),
+        ({"objects": "shapes:25"}, OptionError, "N from 1 to 24"),
     ],
 )
 def test_what_cannot_work_is_refused_before_any_work(folder, options, error, words):
@@ -306,17 +319,26 @@ def test_missing_packages_are_named_with_the_remedy(folder, monkeypatch):
         run(job_of(folder, hold=True))
 
 
-def test_shares_and_means_of_the_summary():
-    def row(name, rank, hold):
-        return {
-            "method": "m", "object": name, "seed": 0, "rank": rank, "hold": hold, "good": True,
-            "depth_mm": float(rank), "volume_cm3": 0.5, "both_in_contact": True,
-        }  # fmt: skip
+def test_the_published_shapes_do_not_depend_on_the_seeds_of_the_command(folder):
+    found = []
+    for seed in (0, 5):
+        out = folder.parent / f"out{seed}"
+        run(job_of("shapes:1", out=out, seeds=(seed,), num=1, methods=("optimize",)))
+        found.append(json.loads((out / "benchmark.json").read_text())["settings"])
+    assert found[0]["objects"] == found[1]["objects"]
+    assert list(found[0]["objects"]) == ["mug"]
+    assert (found[0]["object_set"], found[0]["seeds"]) == ("shapes_1", [0])
 
-    rows = [row("a", 0, False), row("a", 1, True), row("b", 0, False), row("b", 1, False)]
-    (found,) = summarize(rows).values()
-    assert (found["hold_best"], found["hold_verified"], found["hold_all"]) == (0, 0.5, 0.25)
-    assert (found["grasps"], found["depth_mm"], found["volume_cm3"]) == (4, 0.5, 0.5)
+
+def test_published_metrics_are_those_of_the_grasp(folder):
+    (row,) = table(
+        run(job_of(folder, methods=("random",), only=("brick",), num=1, seeds=(0,))).folder
+    )
+    assert row["grasptta_volume_left_cm3"] is row["halo_distance_left_cm"] is None
+    # Fingers point away and the wrist is 1 cm from the box: nothing inside, nothing near.
+    assert row["grasptta_volume_right_cm3"] == row["grasptta_depth_right_cm"] == 0
+    assert not row["grasptta_contact_right"]
+    assert 0.5 < row["halo_distance_right_cm"] < 5
 
 
 KILLED = """

@@ -2,26 +2,34 @@
 
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bghop.evaluation.intervals import Estimate
+    from bghop.evaluation.summary import MethodSummary
     from bghop.jobs.evaluate import EvaluateResult
+
+ALL = "all objects"  # the group of a summary; its module would import numpy
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluate:
     """Run methods on a set of objects and measure what they find.
 
-    Writes results.parquet (one row per grasp), times.parquet and report.md. The same command
-    continues after an interruption. Needs the extra bghop[benchmark].
+    Writes results.parquet (one row per grasp), times.parquet, summary.json, report.md, report.html
+    and pictures. The same command continues after an interruption. Needs the extra
+    bghop[benchmark].
     """
 
     objects: Annotated[str, tyro.conf.arg(metavar="SET|FOLDER|FILE")]
-    """`shapes` (the built-in set), a folder of mesh files in metres with z up, or one such file."""
+    """`shapes` (24 held-out objects), `shapes:N` (the first N of them), a folder of mesh files in
+    metres with z up, or one such file."""
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")]
     """Folder of the results."""
     methods: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME [NAME ...]")] = (
@@ -35,10 +43,13 @@ class Evaluate:
     """Seeds of all random choices."""
     only: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME [NAME ...]")] = ()
     """Objects of the set to run, by name or pattern (`box*`); all if not given."""
-    workers: Annotated[int, tyro.conf.arg(metavar="N")] = 2
-    """Processes, one core each. The results do not depend on it."""
+    workers: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
+    """Processes, one core each; the results do not depend on it. None: as many as there are
+    cores."""
     no_hold: bool = False
-    """Leave out the hold test and the static check."""
+    """Leave out the hold test."""
+    no_pictures: bool = False
+    """Write the report without diagrams and pictures of grasps."""
     overwrite: bool = False
     """Replace another benchmark in --out, and run finished trials again."""
     quiet: bool = False
@@ -48,7 +59,7 @@ class Evaluate:
 
     def run(self) -> int:
         """Runs the benchmark; the exit code."""
-        from bghop.jobs.evaluate_options import EvaluateJob, check_options
+        from bghop.jobs.evaluate_options import EvaluateJob, available_cores, check_options
 
         job = EvaluateJob(
             objects=self.objects,
@@ -57,8 +68,9 @@ class Evaluate:
             num=self.num,
             seeds=self.seeds,
             only=self.only,
-            workers=self.workers,
+            workers=available_cores() if self.workers is None else self.workers,
             hold=not self.no_hold,
+            pictures=not self.no_pictures,
             overwrite=self.overwrite,
         )
         check_options(job)  # before torch is imported: a typing error is told at once
@@ -90,26 +102,70 @@ class Evaluate:
 
 
 def _values(result: "EvaluateResult") -> dict:
+    """For machines: each share or mean with its interval, null where nothing was measured."""
+    methods = {}
+    for method in result.methods:
+        cost = result.times[method.method].columns["grasp_s"]
+        methods[method.method] = {
+            "grasps": method.groups[ALL].grasps,
+            **{
+                name: None if value is None else asdict(value)
+                for name, value in _numbers(method).items()
+            },
+            "s_per_grasp": None if cost is None else cost.mean,
+        }
     return {
         "folder": str(result.folder),
         "state": result.state,
         "objects": result.num_objects,
         "trials": result.num_trials,
-        "methods": result.summary,
+        "methods": methods,
     }
 
 
 def _table(result: "EvaluateResult") -> str:
     kept = ", finished before (--overwrite runs them again)" if result.state == "kept" else ""
+    width = max(len("method"), *(len(each.method) for each in result.methods))
     lines = [
-        f"{result.num_objects} objects, {result.num_trials} trials{kept}, in {result.folder}",
-        "method          grasps   holds: best / verified / all   depth mm   volume cm3   good",
+        f"{result.num_objects} objects, {result.num_trials} trials{kept}",
+        f"{'':<{width}}           holds                                both",
+        f"{'method':<{width}}   grasps   best   all   verified   one hand   touch   good"
+        "   depth mm   s/grasp",
     ]
-    for name, row in result.summary.items():
-        held = [row[f"hold_{which}"] for which in ("best", "verified", "all")]
-        shares = " / ".join("-" if share is None else f"{share:.0%}" for share in held)
+    for method in result.methods:
+        found = _numbers(method)
+
+        def share(name: str, values: "Mapping[str, Estimate | None]" = found) -> str:
+            value = values[name]
+            return "-" if value is None else f"{value.mean:.0%}"
+
+        depth, cost = found["depth_mm"], result.times[method.method].columns["grasp_s"]
         lines.append(
-            f"{name:<15} {row['grasps']:>6}   {shares:>28}   {row['depth_mm']:>8.1f}"
-            f"   {row['volume_cm3']:>10.2f}   {row['good']:>4.0%}"
+            f"{method.method:<{width}}   {method.groups[ALL].grasps:>6}"
+            f"   {share('hold_best_ranked'):>4}  {share('hold_all'):>4}"
+            f"   {share('hold_verified'):>8}   {share('hold_one_hand'):>8}"
+            f"   {share('both_in_contact'):>5}   {share('good'):>4}"
+            f"   {'-' if depth is None else format(depth.mean, '.2f'):>8}"
+            f"   {'-' if cost is None else format(cost.mean, '.2f'):>7}"
         )
+    lines += [
+        "best: the best-ranked grasp of each trial; all: every grasp; verified: any grasp of the "
+        "trial;",
+        "one hand: every grasp, still held after one of the hands is removed. Intervals are in",
+        f"{result.folder / 'report.html'}",
+    ]
     return "\n".join(lines)
+
+
+def _numbers(method: "MethodSummary") -> "dict[str, Estimate | None]":
+    selections = method.groups[ALL].selections
+    every = selections["all"]
+    return {
+        "hold_best_ranked": selections["best-ranked"]["hold"],
+        "hold_all": every["hold"],
+        "hold_verified": selections["verified"]["hold"],
+        "hold_one_hand": every["one_hand"],
+        "both_in_contact": every["both_in_contact"],
+        "good": every["good"],
+        "depth_mm": every["depth"],
+    }

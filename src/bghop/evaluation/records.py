@@ -11,15 +11,24 @@ from bghop.errors import ResultError
 
 INSTALL = "bghop evaluate needs more packages ({names}): pip install 'bghop[benchmark]'"
 
-_SIDED = ("depth_{}_mm", "volume_{}_cm3", "contact_ratio_{}", "fingers_{}", "limit_{}_deg")
-_PER_HAND = {
-    name.format(side): "int" if name.startswith("fingers") else "float"
-    for side in ("left", "right")
-    for name in _SIDED
-}
+_SIDED = {
+    "depth_{}_mm": "float", "volume_{}_cm3": "float", "contact_ratio_{}": "float",
+    "fingers_{}": "int", "limit_{}_deg": "float",
+}  # fmt: skip
+_PUBLISHED = {
+    "grasptta_volume_{}_cm3": "float", "grasptta_depth_{}_cm": "float",
+    "grasptta_contact_{}": "bool", "halo_volume_{}_cm3": "float", "halo_distance_{}_cm": "float",
+}  # fmt: skip
+
+
+def _of_both_sides(columns: dict[str, str]) -> dict[str, str]:
+    return {name.format(side): kind for side in ("left", "right") for name, kind in columns.items()}
+
+
 HOLD_COLUMNS: dict[str, str] = {
     "hold": "bool",
     "hold_directions": "int",
+    "hold_worst_direction": "str",
     "hold_moved_cm": "float",
     "hold_turned_deg": "float",
     "hold_force_n": "float",
@@ -46,7 +55,7 @@ RESULT_COLUMNS: dict[str, str] = {
     "instability": "float",
     "static": "bool",
     "static_directions": "int",
-    **_PER_HAND,
+    **_of_both_sides(_SIDED),
     "depth_mm": "float",
     "volume_cm3": "float",
     "hand_hand_depth_mm": "float",
@@ -54,6 +63,7 @@ RESULT_COLUMNS: dict[str, str] = {
     "both_in_contact": "bool",
     "good": "bool",
     "faults": "str",
+    **_of_both_sides(_PUBLISHED),
     **HOLD_COLUMNS,
     **{f"{name}_{side}": "floats" for name in ("T_object", "pose", "shape", "joints")
        for side in ("left", "right")},

@@ -18,6 +18,8 @@ from bghop.evaluation.report_pictures import (
     failing_rows,
     failure_blocks,
 )
+from bghop.evaluation.report_published import published_table
+from bghop.evaluation.report_scores import ordering_table, static_table
 from bghop.evaluation.report_tables import (
     comparison_table,
     extra_table,
@@ -28,7 +30,6 @@ from bghop.evaluation.report_tables import (
     method_table,
     object_table,
     per_hand_table,
-    static_table,
     time_table,
     two_hands_table,
 )
@@ -165,6 +166,7 @@ def _sections(
     for index, each in enumerate(methods):
         by_object += [*drawn(f"hold_{index}"), object_table(each)]
     sides = [f"left_right_{index}" for index in range(len(methods))]
+    scores = [each for each in (ordering_table(methods), static_table(methods)) if each is not None]
     found: dict[str, list[Block]] = {
         "In short": [f"Method {main.method}; with 95 % intervals.", key_figures(main)],
         "Methods": [method_table(methods), lift_table(methods), *further],
@@ -174,7 +176,8 @@ def _sections(
         "Each hand": [per_hand_table(methods)],
         "Left against right": [left_right_table(methods), *drawn(*sides)],
         "Penetration": drawn("depth"),
-        "Static check against hold test": [static_table(methods)],
+        "By the definitions of other papers": [published_table(methods)],
+        "Scores against the hold test": list(scores),
         "Time": [time_table(costs), *drawn("time")] if costs else [],
         "Failures": failure_blocks(failures, shown),
         "Frame by frame": list(strips),

@@ -17,6 +17,7 @@ from bghop.evaluation.report_blocks import (
     check_width,
 )
 
+_WIDE = 1200  # pixels; what is wider takes the whole width of the page
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1f2328; --soft: #5b6572; --rule: #d9dde3; --page: #fff;
   --card: #f5f6f8; --link: #005a9c; }
@@ -124,7 +125,7 @@ def _block(block: Block) -> str:
 
 def _figure(picture: Picture) -> str:
     width, height = _size(picture.png)
-    wide = ' class="wide"' if width > 2 * height else ""
+    wide = ' class="wide"' if width > min(2 * height, _WIDE) else ""
     source = b64encode(picture.png).decode()
     words = f"<b>{escape(picture.title)}.</b> {escape(picture.caption)}"
     return (

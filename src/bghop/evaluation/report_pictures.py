@@ -111,9 +111,12 @@ def draw_diagrams(
         pairs = {
             label: (own[f"{name}_left"], own[f"{name}_right"])
             for name, label in (("contact_ratio", "contact ratio"), ("depth", "depth, mm"))
+            if np.nansum(own[name]) > 0  # nothing to compare where all is zero
         }
-        add(f"left_right_{index}", plot_left_right(pairs), f"Left and right hand, {each.method}",
-            "One point per candidate; on the line both hands are alike.")  # fmt: skip
+        if pairs:
+            png = plot_left_right(pairs)
+            add(f"left_right_{index}", png, f"Left and right hand, {each.method}",
+                "One point per candidate; on the line both hands are alike.")  # fmt: skip
     limit = Demands().penetration_depth_mm
     depths = {name: own["depth"] for name, own in columns.items()}
     add("depth", plot_depth_histogram(depths, limit_mm=limit), "Penetration depth",

@@ -33,6 +33,7 @@ _MAIN: Columns = (
     ("Contact ratio", "contact_ratio", partial(number, digits=3)), ("Fingers", "fingers", _one),
     ("Both hands touch", "both_in_contact", _share),
     ("Hand in hand, mm", "hand_hand_depth", _two), ("Static check", "static", _share),
+    ("Instability", "instability", partial(number, digits=3)),
 )  # fmt: skip
 _TWO_HANDS: Columns = (
     ("Hold, both hands", "hold", _share), ("Without left", "without_left", _share),
@@ -191,18 +192,6 @@ def object_table(method: MethodSummary) -> Table:
             "Either hand alone", "Good", "Depth, mm", "Volume, cm³", "Contact L / R",
             "Fingers L / R")  # fmt: skip
     return Table(head=head, rows=tuple(rows), caption=f"{method.method}; hardest objects first.")
-
-
-def static_table(methods: Sequence[MethodSummary]) -> Table:
-    """Grasps by the answers of the static check and of the hold test."""
-    rows = []
-    for each in methods:
-        found = each.groups[ALL].static
-        counts = (found.both, found.static_only, found.hold_only, found.neither)
-        values = (*(Value(text=str(count)) for count in counts), share(found.agreement))
-        rows.append((each.method, values))
-    head = ("Method", "Both hold", "Static check only", "Hold test only", "Neither", "Agreement")
-    return Table(head=head, rows=tuple(rows), caption="Grasps that had both tests.")
 
 
 def time_table(times: Mapping[str, MethodTimes]) -> Table:

@@ -7,52 +7,29 @@ itself says holds). The success of the last is by its making at least that of th
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from bghop.errors import ResultError
 from bghop.evaluation.intervals import Estimate, Resampling, cluster_mean
-from bghop.hands.joints import SIDES
+from bghop.evaluation.summary_columns import (
+    IDENTITY,
+    PER_HAND,
+    REQUIRED_COLUMNS,
+    Row,
+    codes,
+    metric_columns,
+    order_columns,
+)
+from bghop.evaluation.summary_ordering import pairs_in_order
 
-Row = Mapping[str, Any]
-"""One grasp, or one run, as plain values; None where something was not measured."""
 Estimates = Mapping[str, Estimate | None]
 """By the name of the metric; None where nothing was measured."""
 
 SELECTIONS = ("all", "best-ranked", "verified")
 LARGE_CM = 20.0
 """Objects whose longest edge is over this are the ones that want two hands."""
-NUM_DIRECTIONS = 6
-
-_PER_HAND = {
-    "depth": "depth_{}_mm", "volume": "volume_{}_cm3", "contact_ratio": "contact_ratio_{}",
-    "fingers": "fingers_{}", "limit": "limit_{}_deg", "squeeze": "squeeze_{}_n",
-}  # fmt: skip
-_LARGER = ("depth", "limit")
-_MEAN = ("contact_ratio",)
-"""What both hands are: the larger value, the mean, or else the sum."""
-_AS_THEY_ARE = {
-    "hand_hand_depth": "hand_hand_depth_mm", "hand_hand_volume": "hand_hand_volume_cm3",
-    "both_in_contact": "both_in_contact", "good": "good", "hold": "hold", "static": "static",
-    "without_left": "hold_without_left", "without_right": "hold_without_right",
-    "moved": "hold_moved_cm", "turned": "hold_turned_deg", "force": "hold_force_n",
-    "closing": "hold_closing_cm",
-}  # fmt: skip
-_SHARES_OF_SIX = {
-    "directions": "hold_directions", "static_directions": "static_directions",
-    "without_left_directions": "hold_without_left_directions",
-    "without_right_directions": "hold_without_right_directions",
-}  # fmt: skip
-_IDENTITY = ("object_set", "object", "family", "articulated", "size_cm", "mass_kg", "method",
-             "seed", "rank")  # fmt: skip
-PER_HAND = (*_PER_HAND, "alone")
-"""Metrics that exist for each hand, as `NAME_left` and `NAME_right`; `alone`: the other removed."""
-REQUIRED_COLUMNS = (
-    *_IDENTITY, *_AS_THEY_ARE.values(), *_SHARES_OF_SIX.values(), "faults",
-    *(form.format(side) for form in _PER_HAND.values() for side in SIDES),
-)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +58,9 @@ class GroupSummary:
     left_minus_right: Estimates
     """Paired differences over all candidates."""
     static: StaticAgreement
+    ordering: Estimates
+    """Share of pairs of a held and a dropped candidate that each of `order_columns` orders right:
+    of one run for `rank`, of one object for the others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,9 +123,7 @@ def select(rows: Sequence[Row], selection: str) -> Int[np.ndarray, "chosen"]:
     """
     if selection == "all":
         return np.arange(len(rows))
-    run = _codes(
-        [tuple(row[k] for k in ("method", "object_set", "object", "seed")) for row in rows]
-    )
+    run = codes([tuple(row[k] for k in ("method", "object_set", "object", "seed")) for row in rows])
     order = [np.array([row["rank"] for row in rows])]
     if selection == "verified":
         order.append(np.array([not row["hold"] for row in rows]))
@@ -155,41 +133,6 @@ def select(rows: Sequence[Row], selection: str) -> Int[np.ndarray, "chosen"]:
         tested = {run[k] for k, row in enumerate(rows) if row["hold"] is not None}
         first = first[[run[k] in tested for k in first]]
     return first
-
-
-def metric_columns(rows: Sequence[Row]) -> dict[str, Float[np.ndarray, "row"]]:
-    """What is averaged, by name, NaN where missing.
-
-    `both` of a pair: the deeper hand, the sum of volumes, fingers and squeeze, the mean contact
-    ratio, the larger excess; of a single hand its own. `one_hand`: at least one hand holds alone.
-    `drop_*_points`: what removing a hand costs.
-    """
-
-    def column(name: str) -> Float[np.ndarray, "row"]:
-        return np.array([np.nan if row[name] is None else float(row[name]) for row in rows])
-
-    found = {name: column(source) for name, source in _AS_THEY_ARE.items()}
-    found |= {name: column(source) / NUM_DIRECTIONS for name, source in _SHARES_OF_SIX.items()}
-    for name, form in _PER_HAND.items():
-        left, right = (column(form.format(side)) for side in SIDES)
-        found |= {f"{name}_left": left, f"{name}_right": right, name: _both(name, left, right)}
-    found["alone_left"], found["alone_right"] = found["without_right"], found["without_left"]
-    found["one_hand"] = np.maximum(found["without_left"], found["without_right"])
-    for side in SIDES:
-        found[f"drop_{side}_points"] = 100 * (found["hold"] - found[f"without_{side}"])
-    found["drop_one_hand_points"] = 100 * (found["hold"] - found["one_hand"])
-    return found
-
-
-def _both(
-    name: str, left: Float[np.ndarray, "row"], right: Float[np.ndarray, "row"]
-) -> Float[np.ndarray, "row"]:
-    """Both hands together; a missing one is left out."""
-    if name in _LARGER:
-        return np.fmax(left, right)
-    num = 2.0 - np.isnan(left) - np.isnan(right)
-    total = np.where(num > 0, np.nan_to_num(left) + np.nan_to_num(right), np.nan)
-    return total / np.maximum(num, 1) if name in _MEAN else total
 
 
 def _method(
@@ -213,7 +156,8 @@ def _method(
 
 def _group(rows: list[Row], options: Resampling) -> GroupSummary:
     columns = metric_columns(rows)
-    objects = _codes([(row["object_set"], row["object"]) for row in rows])
+    objects = codes([(row["object_set"], row["object"]) for row in rows])
+    run = codes([(row["object_set"], row["object"], row["seed"]) for row in rows])
 
     def estimates(chosen: Int[np.ndarray, "chosen"]) -> dict[str, Estimate | None]:
         return {
@@ -225,23 +169,29 @@ def _group(rows: list[Row], options: Resampling) -> GroupSummary:
         objects=int(objects.max()) + 1,
         grasps=len(rows),
         selections={name: estimates(select(rows, name)) for name in SELECTIONS},
-        lift_points=_lift(rows, columns["hold"], objects, options),
+        lift_points=_lift(rows, columns["hold"], run, objects, options),
         left_minus_right={
             name: cluster_mean(columns[f"{name}_left"] - columns[f"{name}_right"], objects, options)
             for name in PER_HAND
         },
         static=_agreement(columns["static"], columns["hold"], objects, options),
+        ordering={
+            name: pairs_in_order(
+                values, columns["hold"], run if name == "rank" else objects, objects, options
+            )
+            for name, values in order_columns(rows).items()
+        },
     )
 
 
 def _lift(
     rows: list[Row],
     hold: Float[np.ndarray, "row"],
+    run: Int[np.ndarray, "row"],
     objects: Int[np.ndarray, "row"],
     options: Resampling,
 ) -> Estimate | None:
     """Paired within each run, so that runs with more candidates do not weigh more."""
-    run = _codes([(row["object_set"], row["object"], row["seed"]) for row in rows])
     best = select(rows, "best-ranked")
     tested = ~np.isnan(hold)
     counts = np.bincount(run[tested], minlength=run.max() + 1)
@@ -277,7 +227,7 @@ def _objects(rows: list[Row]) -> tuple[ObjectSummary, ...]:
     for key in dict.fromkeys((row["object_set"], row["object"]) for row in rows):
         part = [row for row in rows if (row["object_set"], row["object"]) == key]
         columns = metric_columns(part)
-        about = {name: part[0][name] for name in _IDENTITY[:6]}
+        about = {name: part[0][name] for name in IDENTITY[:6]}
         means = {
             selection: {name: _plain_mean(values[select(part, selection)])
                         for name, values in columns.items()}
@@ -290,12 +240,6 @@ def _objects(rows: list[Row]) -> tuple[ObjectSummary, ...]:
 def _plain_mean(values: Float[np.ndarray, "_"]) -> float | None:
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else None
-
-
-def _codes(keys: Sequence[tuple[Any, ...]]) -> Int[np.ndarray, "row"]:
-    """A number for each different key, in the order of first appearance."""
-    number = {key: index for index, key in enumerate(dict.fromkeys(keys))}
-    return np.array([number[key] for key in keys], dtype=np.int64)
 
 
 def _check(rows: Sequence[Row]) -> None:

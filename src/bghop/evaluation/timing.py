@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-TIME_COLUMNS = ("load_s", "synthesis_s", "metrics_s", "pieces_s", "hold_s", "static_ms")
-"""Of a run: loading and distance grid, synthesis, metrics (a grasp), convex pieces, hold test
-(a grasp), static check (a grasp)."""
+from bghop.evaluation.records import TIME_COLUMNS
+
+TIMES = tuple(name for name, kind in TIME_COLUMNS.items() if kind == "float")
+"""Of a run: loading, synthesis, metrics (a grasp), convex pieces, hold test (a grasp), static
+check (a grasp)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +25,7 @@ class MethodTimes:
 
     runs: int
     columns: Mapping[str, MeanAndMost | None]
-    """By `TIME_COLUMNS`, and `grasp_s`: synthesis of a run divided by its grasps."""
+    """By `TIMES`, and `grasp_s`: synthesis of a run divided by its grasps."""
 
 
 def summarize_times(
@@ -33,8 +35,8 @@ def summarize_times(
 
     Args:
         rows: One per grasp; only counted here, by object, method and seed.
-        times: One per run, with `object`, `method`, `seed` and `TIME_COLUMNS` (None or absent where
-            not measured).
+        times: One per run, with `object`, `method`, `seed` and `TIMES` (None or absent where not
+            measured).
     """
     num: dict[tuple[Any, ...], int] = {}
     for row in rows:
@@ -42,7 +44,7 @@ def summarize_times(
     found = {}
     for method in dict.fromkeys(str(each["method"]) for each in times):
         runs = [each for each in times if each["method"] == method]
-        columns = {name: _mean_and_most([each.get(name) for each in runs]) for name in TIME_COLUMNS}
+        columns = {name: _mean_and_most([each.get(name) for each in runs]) for name in TIMES}
         grasp = [
             None if each.get("synthesis_s") is None else each["synthesis_s"] / num[_run(each)]
             for each in runs

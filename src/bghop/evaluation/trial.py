@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from bghop.errors import BghopError, ResultError
-from bghop.evaluation.measure import measure_grasp, solid_of_mesh
+from bghop.evaluation.measure import Published, measure_all, solid_of_mesh
 from bghop.evaluation.methods import Candidates, Method, Up
 from bghop.evaluation.metrics import GraspMetrics
 from bghop.evaluation.ranking import faults, rank, score
@@ -18,9 +18,10 @@ from bghop.evaluation.records import HOLD_COLUMNS, Row
 from bghop.geometry.mesh import Mesh, MeshQuery
 from bghop.hands.joints import SIDES
 from bghop.hands.model import HandModel, HandParameters
-from bghop.physics.body import body_of
-from bghop.physics.hold import hold_test
+from bghop.physics.body import Body, body_of
+from bghop.physics.hold import DIRECTION_NAMES, HoldResult, hold_test
 from bghop.physics.pieces import pieces_of
+from bghop.physics.settings import HoldSettings
 from bghop.physics.static_check import StaticResult, static_check
 
 UP: Up = (0.0, 0.0, 1.0)
@@ -89,10 +90,11 @@ def _run(trial: Trial, method: Method, hand_model: HandModel) -> TrialResult:
         raise ResultError(msg)
     target = solid_of_mesh(mesh)
     grasps = [found.hands.rows(k) for k in range(num)]
-    measured = [measure_grasp(target, hand_model, each, time_s=0.0) for each in grasps]
+    both_kinds = [measure_all(target, hand_model, each, time_s=0.0) for each in grasps]
+    measured = [ours for ours, _ in both_kinds]
     metrics_s = clock.lap() / num
     query = target.query
-    body = body_of(mesh, query)
+    body = _body(mesh, query)
     checks = [static_check(query, body, hand_model, each) for each in grasps]
     order = _order(measured, checks, found)
     pieces = pieces_of(mesh) if trial.hold else None
@@ -122,6 +124,7 @@ def _run(trial: Trial, method: Method, hand_model: HandModel) -> TrialResult:
                 "static": checks[k].success,
                 "static_directions": sum(checks[k].held),
                 **_metric_values(measured[k]),
+                **_published_values(both_kinds[k][1]),
                 **held,
                 **_hand_values(grasps[k], joints[k]),
             }
@@ -138,6 +141,17 @@ def _run(trial: Trial, method: Method, hand_model: HandModel) -> TrialResult:
         "static_ms": 1e3 * mean(check.seconds for check in checks),
     }
     return TrialResult(index=trial.index, rows=rows, times=times)
+
+
+_BODIES: dict[str, Body] = {}
+
+
+def _body(mesh: Mesh, query: MeshQuery) -> Body:
+    """Kept by what the mesh is: a process meets an object again with other methods and seeds."""
+    key = mesh_digest(mesh)
+    if key not in _BODIES:
+        _BODIES[key] = body_of(mesh, query)
+    return _BODIES[key]
 
 
 def _order(
@@ -171,6 +185,20 @@ def _metric_values(metrics: GraspMetrics) -> Row:
     }  # fmt: skip
 
 
+def _published_values(published: Published) -> Row:
+    """By the definitions of GraspTTA and HALO; null for an absent hand."""
+    row: Row = {}
+    for side, found in zip(SIDES, published, strict=True):
+        row |= {
+            f"grasptta_volume_{side}_cm3": None if found is None else found.grasptta_volume_cm3,
+            f"grasptta_depth_{side}_cm": None if found is None else found.grasptta_depth_cm,
+            f"grasptta_contact_{side}": None if found is None else found.grasptta_contact,
+            f"halo_volume_{side}_cm3": None if found is None else found.halo_volume_cm3,
+            f"halo_distance_{side}_cm": None if found is None else found.halo_distance_cm,
+        }
+    return row
+
+
 def _hold(
     mesh: Mesh, query: MeshQuery, hand_model: HandModel, hands: HandParameters
 ) -> tuple[Row, float]:
@@ -181,6 +209,7 @@ def _hold(
     row: Row = {
         "hold": bool(both.success),
         "hold_directions": int(sum(both.held)),
+        "hold_worst_direction": worst_direction(both),
         "hold_moved_cm": float(max(both.moved_cm)),
         "hold_turned_deg": float(max(both.turned_deg)),
         "hold_force_n": float(both.largest_force),
@@ -193,6 +222,19 @@ def _hold(
         "hold_without_right_directions": int(sum(without_right.held)),
     }
     return row, both.seconds
+
+
+def worst_direction(result: HoldResult, settings: HoldSettings | None = None) -> str:
+    """Name of the direction of gravity in which a grasp fares worst.
+
+    The larger of displacement and rotation counts, each as a part of what is allowed.
+    """
+    settings = settings or HoldSettings()
+    parts = [
+        max(moved / (100 * settings.max_moved), turned / float(np.degrees(settings.max_turned)))
+        for moved, turned in zip(result.moved_cm, result.turned_deg, strict=True)
+    ]
+    return DIRECTION_NAMES[parts.index(max(parts))]
 
 
 def _hand_values(hands: HandParameters, joints: torch.Tensor) -> Row:

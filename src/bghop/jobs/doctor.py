@@ -15,6 +15,8 @@ from bghop.version import __version__
 
 PACKAGES = ("torch", "numpy", "scipy", "trimesh", "libigl", "jaxtyping", "tyro", "tqdm", "pillow",
             "pyvista", "vtk")  # fmt: skip
+OPTIONAL_PACKAGES = {"mujoco-core": "physics", "pyarrow": "benchmark", "matplotlib": "benchmark"}
+"""Needed by the hold test and `bghop evaluate`, and the extra of bghop that brings each."""
 MANO_VARIABLE = "BGHOP_MANO"
 
 
@@ -41,6 +43,7 @@ def examine(mano: Path | None = None) -> list[Check]:
             detail=f"{__version__}, Python {platform.python_version()}, {platform.platform()}",
         ),
         *(_package(name) for name in PACKAGES),
+        *(_optional(name, extra) for name, extra in OPTIONAL_PACKAGES.items()),
         _check("device", _device, essential=True),
         _check("open hand", _open_hand, essential=True),
         _mano(mano),
@@ -56,6 +59,15 @@ def _package(name: str) -> Check:
         essential = name not in {"vtk", "pyvista"}
         remedy = f"not installed: pip install {name}"
         return Check(name=name, works=False, detail=remedy, essential=essential)
+
+
+def _optional(name: str, extra: str) -> Check:
+    try:
+        return Check(name=name, works=True, detail=metadata.version(name))
+    except metadata.PackageNotFoundError:
+        use = "the hold test" if extra == "physics" else "bghop evaluate"
+        remedy = f"not installed, only needed for {use}: pip install 'bghop[{extra}]'"
+        return Check(name=name, works=False, detail=remedy)
 
 
 def _check(name: str, question: Callable[[], str], *, essential: bool = False) -> Check:

@@ -18,11 +18,14 @@ from bghop.evaluation.records import (
     from_parquet,
     to_parquet,
 )
+from bghop.evaluation.report import HTML_FILE, MARKDOWN_FILE, SUMMARY_FILE
+from bghop.evaluation.report_pictures import PICTURES
 from bghop.evaluation.trial import Trial, TrialResult
 from bghop.jobs.files import read_json, remove_leftovers, write_json, write_whole, writing
 from bghop.jobs.result_folder import job_identity
 
 RESULTS, TIMES, STATE, PARTS = "results.parquet", "times.parquet", "benchmark.json", "parts"
+_REPORT = (MARKDOWN_FILE, HTML_FILE, SUMMARY_FILE)
 _FORMAT = "bghop-benchmark"
 
 
@@ -62,10 +65,12 @@ class BenchmarkFolder:
         with writing(self.path):
             (self.path / PARTS).mkdir(parents=True, exist_ok=True)
             # What says "complete" goes first: a kill in between leaves no false claim.
-            for name in (STATE, RESULTS, TIMES) if overwrite else ():
+            for name in (STATE, RESULTS, TIMES, *_REPORT) if overwrite else ():
                 (self.path / name).unlink(missing_ok=True)
             for part in (self.path / PARTS).glob("*.parquet") if overwrite else ():
                 part.unlink()
+        if overwrite:
+            self.clear_pictures()
         remove_leftovers(self.path)
         remove_leftovers(self.path / PARTS)
         self._write_state("running")
@@ -105,6 +110,37 @@ class BenchmarkFolder:
         write_whole(self.path / RESULTS, to_parquet(rows, RESULT_COLUMNS, metadata))
         write_whole(self.path / TIMES, to_parquet(times, TIME_COLUMNS, metadata))
         return rows, times
+
+    def read_tables(self) -> tuple[list[Row], list[Row]]:
+        """Rows and times of a finished benchmark.
+
+        Raises:
+            ResultError: A table is missing or damaged.
+        """
+        found = []
+        for name in (RESULTS, TIMES):
+            try:
+                found.append(from_parquet((self.path / name).read_bytes())[0])
+            except OSError as error:
+                msg = f"cannot read {self.path / name}: add --overwrite to run the benchmark again"
+                raise ResultError(msg) from error
+        return found[0], found[1]
+
+    def clear_pictures(self) -> None:
+        """Deletes the pictures of an earlier report, and what a kill left of them."""
+        pictures = self.path / PICTURES
+        if pictures.is_dir():
+            remove_leftovers(pictures)
+            with writing(pictures):
+                for path in pictures.glob("*.png"):
+                    path.unlink()
+
+    def write_report_file(self, name: str, content: bytes) -> None:
+        """One file of the report; `name` may lie in a folder below."""
+        path = self.path / name
+        with writing(path):
+            path.parent.mkdir(exist_ok=True)
+        write_whole(path, content)
 
     def finish(self) -> None:
         """Says that everything is there; the parts go."""

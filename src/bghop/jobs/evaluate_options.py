@@ -1,7 +1,9 @@
 """What a benchmark job is told, and the checks that need neither torch nor the files."""
 
+import os
 import re
-from dataclasses import dataclass
+import shlex
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bghop.errors import OptionError
@@ -13,6 +15,15 @@ _STEPS = re.compile(r"^optimize@(\d{1,6})$")
 MOST_GRASPS = 1000
 MOST_STEPS = 100_000
 MOST_WORKERS = 256
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        found = len(os.sched_getaffinity(0))
+    else:
+        found = os.cpu_count() or 1
+    return min(found, MOST_WORKERS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,11 +39,26 @@ class EvaluateJob:
     seeds: tuple[int, ...] = (0,)
     only: tuple[str, ...] = ()
     """Names of objects, or patterns such as `box*`; all if empty."""
-    workers: int = 2
-    """Processes; each takes one core."""
+    workers: int = field(default_factory=available_cores)
+    """Processes; each takes one core. The results do not depend on it."""
     hold: bool = True
-    """Whether the hold test and the static check run."""
+    """Whether the hold test runs (the static check always does)."""
+    pictures: bool = True
+    """Whether the report has pictures."""
     overwrite: bool = False
+
+
+def command_of(job: EvaluateJob) -> str:
+    """The command that asks for this job: what decides the numbers, and what is no default."""
+    words = ["bghop", "evaluate", "--objects", job.objects, "--out", str(job.out)]
+    words += ["--methods", *job.methods, "--num", str(job.num), "--seeds", *map(str, job.seeds)]
+    words += ["--only", *job.only] if job.only else []
+    words += ["--workers", str(job.workers)] if job.workers != available_cores() else []
+    flags = (
+        (not job.hold, "--no-hold"), (not job.pictures, "--no-pictures"),
+        (job.overwrite, "--overwrite"),
+    )  # fmt: skip
+    return shlex.join([*words, *(flag for given, flag in flags if given)])
 
 
 def check_options(job: EvaluateJob) -> None:
