@@ -124,7 +124,7 @@ class ResultWriter:
             progress("filming the hold test", index, len(hold))
             hands = grasps.hands.rows(index)
             with one_thread():
-                frames, captions = hold_strip(mesh, hand_model, hands, record.hardest, query)
+                frames, captions = hold_strip(mesh, hand_model, hands, record, query)
             worker = self.warm_up()
             worker.request_strip(frames, captions)
             write_whole(folder.path / strip_file_name(index), worker.answer())

@@ -77,18 +77,19 @@ def hold_strip(
     mesh: Mesh,
     hand_model: HandModel,
     hands: HandParameters,
-    direction: int,
+    record: HoldRecord,
     query: MeshQuery,
 ) -> tuple[list[Scene], list[str]]:
-    """Frames and captions of the hold test along one direction, turned so that things fall down.
+    """Frames and captions of the hold test in its hardest direction, turned so that it is down.
 
     Args:
         mesh: The object.
         hand_model: The hands.
         hands: One grasp (no leading batch).
-        direction: Index into `DIRECTIONS`.
+        record: Its hold test.
         query: Exact distances to the mesh.
     """
+    direction = record.hardest
     film = hold_film(
         mesh,
         hand_model,
@@ -98,12 +99,18 @@ def hold_strip(
         frames=_STRIP_FRAMES,
         query=query,
     )
-    return film_scenes(
-        mesh, hand_model, film.Ts_object_now, film.hands, down=DIRECTIONS[direction]
-    ), [
-        words if words == "grasp" else f"{words}\nmoved {moved:.1f} cm, turned {turned:.0f}°"
+    down = DIRECTIONS[direction]
+    scenes = film_scenes(mesh, hand_model, film.Ts_object_now, film.hands, down=down)
+    captions = [
+        f"{words}\nmoved {moved:.1f} cm, turned {turned:.0f}°"
         for words, moved, turned in zip(film.captions, film.moved_cm, film.turned_deg, strict=True)
     ]
+    # Displacements count from the closed state, so before it they say nothing.
+    captions[0] = film.captions[0]
+    captions[1] = f"{film.captions[1]}\npushed {record.closing_moved_cm:.1f} cm by closing"
+    verdict = "held" if record.held[direction] else "not held"
+    captions[-1] = captions[-1].replace("\n", f": {verdict}\n", 1)
+    return scenes, captions
 
 
 def film_scenes(
