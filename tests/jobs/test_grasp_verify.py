@@ -114,7 +114,7 @@ def test_verified_results_come_with_their_tests_in_both_orders(
         before.metrics[k].penetration_depth_mm for k in rows
     ]
     first, second = (
-        trimesh.load(path, force="scene").geometry["left_hand"].vertices
+        trimesh.load_scene(path).geometry["left_hand"].vertices
         for path in (checked / "grasp_000.glb", plain / "grasp_001.glb")
     )
     np.testing.assert_allclose(first, second, atol=1e-6)  # the best by score is 1 cm away
