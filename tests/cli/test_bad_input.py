@@ -114,6 +114,8 @@ OPTIONS = {
     "seed_too_large": (["--seed", str(2**63)], r"use 0 to"),
     "up_unknown": (["--up", "w"], r"up"),
     "steps_zero": (["--steps", "0"], r"use 1 to"),
+    "strips_negative": (["--strips=-1"], r"use 0 to"),
+    "strips_word": (["--strips", "all"], r"--help"),
     "method_prior": (["--method", "prior"], r"use --method optimize"),
     "method_sds": (["--method", "sds"], r"use --method optimize"),
     "method_unknown": (["--method", "magic"], r"optimize"),

@@ -8,6 +8,7 @@ import pytest
 
 from bghop.cli import main
 from bghop.jobs.grasp import run_grasp_job
+from bghop.physics.hold import HoldResult
 from bghop.version import __version__
 
 
@@ -136,12 +137,15 @@ def test_the_command_line_passes_every_option_on(tmp_path, monkeypatch):
 
     monkeypatch.setattr("bghop.jobs.grasp.run_grasp_job", record)
     args = "grasp a.obj b.obj --out o --num 3 --text hold --seed 4 --scale 2 --unit cm --steps 9"
-    assert main([*args.split(), "--device", "cpu", "--overwrite", "--mano", "m"]) == 0
+    assert (
+        main([*args.split(), "--device", "cpu", "--overwrite", "--mano", "m", "--strips", "3"]) == 0
+    )
     (job,) = jobs
     assert job.meshes == ("a.obj", "b.obj")
     assert (job.num, job.text, job.seed, job.scale) == (3, "hold", 4, 2.0)
     assert (job.unit, job.steps, job.device, job.overwrite) == ("cm", 9, "cpu", True)
     assert [str(job.out), str(job.mano)] == ["o", "m"]
+    assert (job.verify, job.strips, job.verified) == (False, 3, True)
     assert run_grasp_job is not record
 
 
@@ -162,3 +166,69 @@ def test_doctor_for_machines_and_for_a_wrong_mano_folder(capsys, tmp_path, monke
     assert not checks["mano"]["essential"]
     assert main(["doctor", "--mano", str(tmp_path / "nowhere")]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.fixture
+def half_hold(monkeypatch):
+    """Instead of the simulation: every second grasp by scores holds."""
+
+    def hold_tests(mesh, hand_model, grasps, settings, *, query, progress):
+        return [
+            HoldResult(
+                held=(True, True, True, True, True, k % 2 == 1),
+                moved_cm=(0.1,) * 6,
+                turned_deg=(1.0,) * 6,
+                largest_force=20.0,
+                closing_moved_cm=0.3,
+                closing_turned_deg=0.5,
+                squeeze_force=(31.0, 32.0),
+                mass=0.5,
+                seconds=0.1,
+            )
+            for k in range(len(grasps))
+        ]
+
+    monkeypatch.setattr("bghop.jobs.grasp_verify.hold_tests", hold_tests)
+    monkeypatch.setattr("bghop.jobs.grasp_verify.pieces_of", lambda _: None)
+
+
+@pytest.mark.usefixtures("fast_jobs", "half_hold")
+def test_a_verified_table_shows_both_orders_and_what_the_best_by_score_is_worth(
+    tmp_path, box_file, capsys
+):
+    command = ["grasp", box_file, "--out", str(tmp_path / "out"), "--num", "5", "--verify"]
+    for _ in range(2):  # computed, then kept
+        assert main(command) == 0
+        shown = capsys.readouterr()
+        assert "2 of 5 hold in all directions" in shown.out
+        assert "the best by score does not (5/6, now #3)" in shown.out
+        rows = [line.split() for line in shown.out.splitlines()[3:]]
+        marks = [next(word for word in row if word.endswith("/6")) for row in rows]
+        assert marks == ["6/6", "6/6", "5/6", "5/6", "5/6"]
+        by_score = [row[row.index(mark) + 1] for row, mark in zip(rows, marks, strict=True)]
+        assert by_score == ["2", "4", "1", "3", "5"]
+
+
+@pytest.mark.usefixtures("fast_jobs", "half_hold")
+def test_verified_json_has_the_hold_test_of_every_grasp(tmp_path, box_file, capsys):
+    out = str(tmp_path / "out")
+    assert main(["grasp", box_file, "--out", out, "--num", "2", "--verify", "--json"]) == 0
+    shown = capsys.readouterr()
+    assert "2 grasps, 1 hold, in" in shown.err
+    (entry,) = json.loads(shown.out)["objects"]
+    assert [grasp["hold"]["success"] for grasp in entry["grasps"]] == [True, False]
+    assert [grasp["hold"]["rank_by_score"] for grasp in entry["grasps"]] == [2, 1]
+
+
+@pytest.mark.usefixtures("fast_jobs")
+@pytest.mark.parametrize("options", [["--verify"], ["--strips", "1"]])
+def test_verify_without_mujoco_is_one_line_with_the_remedy(
+    tmp_path, box_file, capsys, monkeypatch, options
+):
+    monkeypatch.setitem(sys.modules, "mujoco", None)
+    assert main(["grasp", box_file, "--out", str(tmp_path / "out"), *options]) == 2
+    shown = capsys.readouterr()
+    assert shown.err.splitlines() == [
+        "bghop: error: the hold test needs MuJoCo: pip install 'bghop[physics]'"
+    ]
+    assert not (tmp_path / "out").exists()

@@ -81,6 +81,24 @@ def test_where_opengl_ends_the_process_another_draws_without_it():
     worker.close()
 
 
+@pytest.mark.parametrize("broken", [False, True])
+def test_strips_come_from_the_other_process_with_or_without_opengl(broken):
+    worker = SheetWorker()
+    try:
+        worker.request(cells(1), title="", subtitle="")
+        worker.answer()
+        if broken:
+            worker._process.kill()
+        worker.request_strip([cell.scene for cell in cells(3)], ["grasp", "closed", "0.1 s"])
+        picture = Image.open(io.BytesIO(worker.answer()))
+        assert picture.width > 2 * picture.height  # three frames in a row
+        assert bool(worker.note) == broken or "without OpenGL" in worker.note
+        for color in HAND_COLORS:
+            assert near(picture, color) > 0.01
+    finally:
+        worker.close()
+
+
 def test_when_nothing_can_draw_it_is_an_error_and_not_a_crash(monkeypatch):
     monkeypatch.setattr("bghop.drawing.worker.sys.executable", "/bin/false")
     worker = SheetWorker()

@@ -52,6 +52,10 @@ class FakeSheetWorker(SheetWorker):
     def request(self, cells, **_):
         self.num = len(cells)
 
+    def request_strip(self, frames, captions):
+        assert len(frames) == len(captions)
+        self.num = len(frames)
+
     def answer(self):
         return b"\x89PNG of %d" % self.num
 
@@ -66,7 +70,9 @@ def fake_synthesizer():
 
 @pytest.fixture
 def no_window(monkeypatch):
+    """The class of the workers that draw nothing, for tests that change them."""
     monkeypatch.setattr("bghop.jobs.grasp_results.SheetWorker", FakeSheetWorker)
+    return FakeSheetWorker
 
 
 @pytest.fixture

@@ -48,6 +48,10 @@ class Grasp:
     """Where to compute."""
     overwrite: bool = False
     """Replace the results of another command in --out, and compute finished objects again."""
+    verify: bool = False
+    """Run the hold test on every result and put what holds first. Needs bghop[physics]."""
+    strips: Annotated[int, tyro.conf.arg(metavar="N")] = 0
+    """Draw the hold test of the first N results (grasp_000_hold.png, ...); implies --verify."""
     quiet: bool = False
     """Print nothing but errors."""
     json: bool = False
@@ -71,6 +75,8 @@ class Grasp:
             mano=self.mano,
             device=self.device,
             overwrite=self.overwrite,
+            verify=self.verify,
+            strips=self.strips,
         )
         check_options(job)  # before torch is imported: a typing error is told at once
         from bghop.cli.progress import Talker

@@ -42,7 +42,11 @@ class Talker(Listener):
         elif result.state == "kept":
             line = f"{count}{result.name}: finished before, kept (--overwrite computes it again)"
         else:
-            line = f"{count}{result.name}: {len(result.metrics)} grasps in {result.seconds:.1f} s"
+            hold = ""
+            if result.hold is not None:
+                hold = f", {sum(record.success for record in result.hold)} hold,"
+            num = len(result.metrics)
+            line = f"{count}{result.name}: {num} grasps{hold} in {result.seconds:.1f} s"
         print(line, file=sys.stderr, flush=True)
         for warning in result.warnings:
             print(f"{result.name}: warning: {warning}", file=sys.stderr, flush=True)

@@ -4,6 +4,7 @@ from typing import Any
 
 from bghop.evaluation.ranking import faults
 from bghop.jobs.grasp import ObjectResult
+from bghop.jobs.grasp_hold import HoldRecord
 
 _MOST_ROWS = 5
 
@@ -13,15 +14,36 @@ def grasp_table(result: ObjectResult) -> str:
     good = sum(not faults(metrics) for metrics in result.metrics)
     lines = [
         f"{result.name}: {len(result.metrics)} grasps, {good} without a fault, in {result.folder}",
-        "  #   depth mm L/R   volume cm3 L/R   fingers L/R   faults",
+        *([] if result.hold is None else [_hold_line(result.hold)]),
+        f"  #   depth mm L/R   volume cm3 L/R   fingers L/R   {_hold_head(result)}faults",
     ]
     for index, metrics in enumerate(result.metrics[:_MOST_ROWS]):
+        hold = "" if result.hold is None else _hold_cells(result.hold[index])
         lines.append(
             f"{index + 1:>3}   {_both(metrics.penetration_depth_mm, '.1f'):>12}"
             f"   {_both(metrics.intersection_volume_cm3, '.2f'):>14}"
-            f"   {_both(metrics.fingers_in_contact, 'd'):>11}   {', '.join(faults(metrics)) or '-'}"
+            f"   {_both(metrics.fingers_in_contact, 'd'):>11}   {hold}"
+            f"{', '.join(faults(metrics)) or '-'}"
         )
     return "\n".join(lines)
+
+
+def _hold_line(hold: tuple[HoldRecord, ...]) -> str:
+    """How many hold in all six directions, and whether the scores alone had put one first."""
+    place, best = next(
+        (place, record) for place, record in enumerate(hold, 1) if record.rank_by_score == 1
+    )
+    verdict = "holds too" if best.success else f"does not ({best.mark}, now #{place})"
+    num = sum(record.success for record in hold)
+    return f"hold test: {num} of {len(hold)} hold in all directions; the best by score {verdict}"
+
+
+def _hold_head(result: ObjectResult) -> str:
+    return "" if result.hold is None else "holds   # by score   "
+
+
+def _hold_cells(record: HoldRecord) -> str:
+    return f"{record.mark:>5}   {record.rank_by_score:>10}   "
 
 
 def grasp_json(results: list[ObjectResult]) -> dict[str, Any]:
@@ -36,8 +58,12 @@ def grasp_json(results: list[ObjectResult]) -> dict[str, Any]:
                 "warnings": list(result.warnings),
                 "problem": result.problem,
                 "grasps": [
-                    {**metrics.to_json(), "faults": list(faults(metrics))}
-                    for metrics in result.metrics
+                    {
+                        **metrics.to_json(),
+                        "faults": list(faults(metrics)),
+                        **({} if result.hold is None else {"hold": result.hold[index].to_json()}),
+                    }
+                    for index, metrics in enumerate(result.metrics)
                 ],
             }
             for result in results

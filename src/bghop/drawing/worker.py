@@ -1,4 +1,4 @@
-"""Contact sheets from a process of their own: `python -m bghop.drawing.worker`.
+"""Contact sheets and strips from a process of their own: `python -m bghop.drawing.worker`.
 
 Two reasons. Opening a window and importing VTK take two seconds, which pass while the grasps are
 still being computed; and a broken OpenGL driver ends a process without asking: it must not end the
@@ -13,19 +13,22 @@ import os
 import pickle
 import subprocess
 import sys
+from collections.abc import Sequence
 from io import BytesIO
 from typing import IO
 
-from bghop.drawing.contact_sheet import Cell, draw_contact_sheet
+from bghop.drawing.contact_sheet import Cell, Painter, draw_contact_sheet
 from bghop.drawing.render import Renderer
+from bghop.drawing.scene import Scene
 from bghop.drawing.software import SoftwareRenderer
+from bghop.drawing.strip import draw_strip
 from bghop.errors import DrawingError
 
 _PNG = b"\x89PNG"
 
 
 class SheetWorker:
-    """The other process, started at once and used for any number of sheets.
+    """The other process, started at once and used for any number of pictures.
 
     Where OpenGL does not work a second process takes over that draws without it.
     """
@@ -39,11 +42,18 @@ class SheetWorker:
 
     def request(self, cells: list[Cell], *, title: str, subtitle: str) -> None:
         """Asks for a sheet; the drawing goes on beside the caller's work."""
-        self._asked = pickle.dumps((cells, title, subtitle))
+        self._request("sheet", cells, title, subtitle)
+
+    def request_strip(self, frames: Sequence[Scene], captions: Sequence[str]) -> None:
+        """Asks for a strip; see `draw_strip`."""
+        self._request("strip", list(frames), list(captions))
+
+    def _request(self, kind: str, *arguments: object) -> None:
+        self._asked = pickle.dumps((kind, arguments))
         _ask(self._process, self._asked)
 
     def answer(self) -> bytes:
-        """The sheet that was asked for, as a PNG file.
+        """What was asked for last, as a PNG file.
 
         Raises:
             DrawingError: Pictures cannot be drawn on this machine.
@@ -129,21 +139,28 @@ def _serve(*, software: bool) -> None:
         problem = _one_line(error)
     while True:
         try:
-            cells, title, subtitle = pickle.loads(_receive(requests))  # noqa: S301
+            kind, arguments = pickle.loads(_receive(requests))  # noqa: S301
         except EOFError:
             break
         if renderer is None:
             _send(answers, problem.encode())
             continue
         try:
-            sheet = draw_contact_sheet(renderer, cells, title=title, subtitle=subtitle)
-            png = BytesIO()
-            sheet.save(png, "PNG", compress_level=4)
-            _send(answers, png.getvalue())
+            _send(answers, _PICTURES[kind](renderer, *arguments))
         except Exception as error:
             _send(answers, _one_line(error).encode())
     if renderer is not None:
         renderer.close()
+
+
+def _sheet(painter: Painter, cells: list[Cell], title: str, subtitle: str) -> bytes:
+    png = BytesIO()
+    sheet = draw_contact_sheet(painter, cells, title=title, subtitle=subtitle)
+    sheet.save(png, "PNG", compress_level=4)
+    return png.getvalue()
+
+
+_PICTURES = {"sheet": _sheet, "strip": draw_strip}
 
 
 def _one_line(error: Exception) -> str:

@@ -1,12 +1,12 @@
 """The grasp job: meshes and options in, result folders out. Continues where a kill stopped it.
 
-Per object: load -> hands (synthesis) -> metrics on the mesh itself -> ranking -> files. The picture
-is drawn in another process meanwhile; `grasps.json` comes last and means "complete".
+Per object: load -> hands (synthesis) -> metrics on the mesh itself -> ranking -> hold test (on
+request) -> files. The picture is drawn in another process meanwhile; `grasps.json` comes last and
+means "complete".
 """
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -15,6 +15,7 @@ from bghop.errors import BghopError
 from bghop.evaluation.metrics import GraspMetrics
 from bghop.geometry.mesh import Mesh
 from bghop.hands.model import HandModel
+from bghop.jobs.grasp_hold import HoldRecord
 from bghop.jobs.grasp_inputs import (
     ObjectInput,
     find_object,
@@ -25,8 +26,10 @@ from bghop.jobs.grasp_inputs import (
 )
 from bghop.jobs.grasp_options import GraspJob, check_options
 from bghop.jobs.grasp_results import ResultWriter
+from bghop.jobs.grasp_threads import one_thread
 from bghop.jobs.grasps_file import read_grasps
 from bghop.jobs.result_folder import ResultFolder, folders_of
+from bghop.physics.engine import load_mujoco
 from bghop.synthesis.synthesize import Synthesis
 
 
@@ -57,6 +60,8 @@ class ObjectResult:
     """`done`, `kept` (finished by an earlier run) or `failed`."""
     metrics: tuple[GraspMetrics, ...] = ()
     """Best first."""
+    hold: tuple[HoldRecord, ...] | None = None
+    """In the same order; None without `--verify`."""
     seconds: float = 0.0
     warnings: tuple[str, ...] = ()
     problem: str = ""
@@ -81,7 +86,8 @@ def run_grasp_job(
     A batch goes on when one of its objects fails; the failure of a single object is raised.
 
     Raises:
-        BghopError: An option, a folder or a file cannot be used. Nothing half-written stays.
+        BghopError: An option, a folder or a file cannot be used, or MuJoCo is missing where the
+            hold test is wanted. Nothing half-written stays.
     """
     check_options(job)
     items = [find_object(source) for source in job.meshes]
@@ -91,6 +97,8 @@ def run_grasp_job(
         folder.is_finished(identity_of(job, item), overwrite=job.overwrite)
         for item, folder in zip(items, folders, strict=True)
     ]
+    if job.verified and not all(finished):
+        load_mujoco()
     results = []
     with _Runner(job, synthesizer or _optimize, listener or Listener()) as runner:
         for index, (item, folder) in enumerate(zip(items, folders, strict=True)):
@@ -149,7 +157,7 @@ class _Runner:
                 ),
             )
             seconds = time.perf_counter() - before
-            metrics, warnings = self.writer.write(
+            grasps, warnings = self.writer.write(
                 folder, item, mesh, self.hand_model, found, seconds,
                 progress=lambda stage, done, total: self.listener.stage(
                     item.name, stage, done, total
@@ -162,15 +170,18 @@ class _Runner:
             name=item.name,
             folder=folder.path,
             state="done",
-            metrics=metrics,
+            metrics=grasps.metrics,
+            hold=grasps.hold,
             warnings=warnings,
             seconds=time.perf_counter() - start,
         )
 
 
 def _kept(item: ObjectInput, folder: ResultFolder) -> ObjectResult:
-    metrics = read_grasps(folder.path).metrics
-    return ObjectResult(name=item.name, folder=folder.path, state="kept", metrics=metrics)
+    grasps = read_grasps(folder.path)
+    return ObjectResult(
+        name=item.name, folder=folder.path, state="kept", metrics=grasps.metrics, hold=grasps.hold
+    )
 
 
 def _optimize(
@@ -187,7 +198,7 @@ def _optimize(
     optimize = OptimizeOptions() if job.steps is None else OptimizeOptions(steps=job.steps)
     axis = (float(up == "x"), float(up == "y"), float(up == "z"))
     options = SynthesizeOptions(optimize=optimize, up=axis if any(axis) else None)
-    with _one_thread():
+    with one_thread():
         return synthesize(
             mesh,
             hand_model=hand_model,
@@ -196,19 +207,3 @@ def _optimize(
             options=options,
             progress=progress,
         )
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Tensors of some thousand rows gain nothing from a second thread.
-
-    On a busy machine its waiting costs a lot: 73 s instead of 7 s were seen (docs/decisions.md).
-    """
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

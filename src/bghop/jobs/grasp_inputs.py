@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,14 @@ from bghop.jobs.files import reason
 from bghop.jobs.grasp_options import GraspJob
 from bghop.jobs.grasps_file import FORMAT_VERSION
 from bghop.jobs.result_folder import job_identity
+from bghop.physics.settings import HoldSettings
 
 BUILT_IN: dict[str, Callable[[], Mesh]] = {"casserole": casserole, "mug": mug}
 """Example objects that need no file."""
 MANO_SETTINGS = {"flat_hand_mean": True, "fix_left_shapedirs": "if needed"}
 """How the official files are read: pose zero is the flat hand, the left shapes are mended."""
+HOLD_SETTINGS = HoldSettings()
+"""Of every hold test that a job runs: the definition."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +84,8 @@ def load_object(job: GraspJob, item: ObjectInput) -> Mesh:
 
 def settings_of(job: GraspJob, item: ObjectInput) -> dict[str, Any]:
     """Whatever decides an object's results: equal settings, equal results."""
+    # Only if asked for: results without a hold test keep the identity that they always had.
+    verify = {"hold_test": asdict(HOLD_SETTINGS), "strips": job.strips} if job.verified else {}
     return {
         "format_version": FORMAT_VERSION,
         "object_sha256": item.sha256,
@@ -93,6 +98,7 @@ def settings_of(job: GraspJob, item: ObjectInput) -> dict[str, Any]:
         "steps": job.steps,
         "up": up_of(job, item),
         "hand_model": "open" if job.mano is None else "mano",
+        **verify,
     }
 
 

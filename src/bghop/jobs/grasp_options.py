@@ -37,6 +37,15 @@ class GraspJob:
     """Folder with the official MANO files; None for the open hand."""
     device: str = "auto"
     overwrite: bool = False
+    verify: bool = False
+    """Whether every result gets the hold test and what holds comes first."""
+    strips: int = 0
+    """How many of the first results get a picture of their hold test; more than 0 verifies."""
+
+    @property
+    def verified(self) -> bool:
+        """Whether the hold test is run."""
+        return self.verify or self.strips > 0
 
 
 def check_options(job: GraspJob) -> None:
@@ -65,6 +74,10 @@ def check_options(job: GraspJob) -> None:
         (
             steps is None or 1 <= steps <= MOST_STEPS,
             f"--steps {steps} is out of range: use 1 to {MOST_STEPS}",
+        ),
+        (
+            0 <= job.strips <= MOST_GRASPS,
+            f"--strips {job.strips} is out of range: use 0 to {MOST_GRASPS}",
         ),
         (length <= MOST_TEXT, f"--text has {length} characters: use at most {MOST_TEXT}"),
         (

@@ -1,6 +1,6 @@
 """From a synthesis to the files of a result folder: metrics, ranking, GLBs, sheet, grasps.json."""
 
-from collections.abc import Callable
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -12,21 +12,26 @@ from bghop.drawing.scene import Scene
 from bghop.drawing.shading import split_sharp_edges
 from bghop.drawing.worker import SheetWorker
 from bghop.errors import DrawingError, ResultError
-from bghop.evaluation.measure import measure_grasp, solid_of_mesh
-from bghop.evaluation.metrics import GraspMetrics
+from bghop.evaluation.measure import Solid, measure_grasp, solid_of_mesh
 from bghop.evaluation.ranking import faults, rank, score
-from bghop.geometry.mesh import Mesh
+from bghop.geometry.mesh import Mesh, MeshQuery
 from bghop.hands.model import HandModel
 from bghop.jobs.files import write_whole
-from bghop.jobs.grasp_inputs import MANO_SETTINGS, ObjectInput, identity_of, settings_of
+from bghop.jobs.grasp_inputs import (
+    HOLD_SETTINGS,
+    MANO_SETTINGS,
+    ObjectInput,
+    identity_of,
+    settings_of,
+)
 from bghop.jobs.grasp_options import GraspJob
-from bghop.jobs.grasps_file import Grasps, grasp_file_name, grasps_to_json
+from bghop.jobs.grasp_threads import one_thread
+from bghop.jobs.grasp_verify import Progress, hold_strip, verified
+from bghop.jobs.grasps_file import Grasps, grasp_file_name, grasps_to_json, strip_file_name
 from bghop.jobs.result_folder import SHEET_FILE, ResultFolder
 from bghop.physics.body import body_of
 from bghop.physics.static_check import static_check
 from bghop.synthesis.synthesize import Synthesis
-
-Progress = Callable[[str, int, int], None]
 
 _RANKING_SAMPLES = 30_000  # of the lattice that weighs the object; enough to compare grasps
 
@@ -61,49 +66,83 @@ class ResultWriter:
         seconds: float,
         *,
         progress: Progress,
-    ) -> tuple[tuple[GraspMetrics, ...], tuple[str, ...]]:
-        """Measures, ranks and writes; returns the metrics, best first, and warnings."""
-        grasps = _ranked(mesh, hand_model, found, seconds, progress)
+    ) -> tuple[Grasps, tuple[str, ...]]:
+        """Measures, ranks and writes; returns the results, best first, and warnings."""
+        target = solid_of_mesh(mesh)
+        grasps = _ranked(target, mesh, hand_model, found, seconds, progress)
+        if self._job.verified:
+            with one_thread():
+                grasps = verified(grasps, mesh, hand_model, target.query, progress=progress)
         scenes = _scenes(mesh, hand_model, grasps)
         warnings = [warning.message for warning in mesh.warnings]
-        cells = [
-            Cell(scene=scene, heading=str(index + 1), caption=_caption(grasps.metrics[index]))
-            for index, scene in enumerate(scenes)
-        ]
         worker = self.warm_up()
-        worker.request(cells, title=item.name, subtitle=_subtitle(mesh, self._job, len(cells)))
+        worker.request(
+            [
+                Cell(scene=scene, heading=str(index + 1), caption=_caption(grasps, index))
+                for index, scene in enumerate(scenes)
+            ],
+            title=item.name,
+            subtitle=_subtitle(mesh, self._job, grasps),
+        )
         for index, scene in enumerate(scenes):
             progress("writing scenes", index, len(scenes))
             write_whole(folder.path / grasp_file_name(index), scene_glb(scene))
-        progress("drawing", 0, 1)
         header = _header(self._job, item, mesh, hand_model, warnings)
         header["sheet"] = None
         try:
+            progress("drawing", 0, 1)
             write_whole(folder.path / SHEET_FILE, worker.answer())
             header["sheet"] = SHEET_FILE
+            progress("drawing", 1, 1)
+            self._write_strips(folder, mesh, hand_model, grasps, target.query, progress)
         except DrawingError as error:
             self.close()  # a broken process is not asked again; the next object gets a new one
-            warnings.append(f"no {SHEET_FILE}: {error}")
+            missing = "strips of the hold test" if header["sheet"] else SHEET_FILE
+            warnings.append(f"no {missing}: {error}")
         if worker.note:
             warnings.append(worker.note)
         header["time_s"] = seconds
-        content = grasps_to_json(_with_header(grasps, header))
+        grasps = replace(grasps, header=header)
+        content = grasps_to_json(grasps)
         for entry, metrics in zip(content["grasps"], grasps.metrics, strict=True):
             entry["faults"] = list(faults(metrics))
         folder.finish(content)
-        progress("drawing", 1, 1)
-        return grasps.metrics, tuple(warnings)
+        return grasps, tuple(warnings)
+
+    def _write_strips(
+        self,
+        folder: ResultFolder,
+        mesh: Mesh,
+        hand_model: HandModel,
+        grasps: Grasps,
+        query: MeshQuery,
+        progress: Progress,
+    ) -> None:
+        """Pictures of the hold test of the first results, each where the object moved most."""
+        hold = (grasps.hold or ())[: self._job.strips]
+        for index, record in enumerate(hold):
+            progress("filming the hold test", index, len(hold))
+            hands = grasps.hands.rows(index)
+            with one_thread():
+                frames, captions = hold_strip(mesh, hand_model, hands, record, query)
+            worker = self.warm_up()
+            worker.request_strip(frames, captions)
+            write_whole(folder.path / strip_file_name(index), worker.answer())
 
 
 def _ranked(
-    mesh: Mesh, hand_model: HandModel, found: Synthesis, seconds: float, progress: Progress
+    target: Solid,
+    mesh: Mesh,
+    hand_model: HandModel,
+    found: Synthesis,
+    seconds: float,
+    progress: Progress,
 ) -> Grasps:
     """Metrics of all grasps on the mesh itself, and everything in their order."""
     num = len(found.energy)
     if num == 0 or not bool(torch.isfinite(found.hands.T_object_hand).all()):
         msg = f"no grasp was found for {mesh.name}: try another --seed or a larger --num"
         raise ResultError(msg)
-    target = solid_of_mesh(mesh)
     body = body_of(mesh, target.query, samples=_RANKING_SAMPLES)
     measured, instability = [], []
     for index in range(num):
@@ -174,30 +213,28 @@ def _header(
             "num_faces": len(mesh.faces),
         },
         "warnings": warnings,
+        **({"verified": True, "hold_settings": asdict(HOLD_SETTINGS)} if job.verified else {}),
     }
 
 
-def _with_header(grasps: Grasps, header: dict[str, Any]) -> Grasps:
-    return Grasps(
-        hands=grasps.hands,
-        joints_object=grasps.joints_object,
-        metrics=grasps.metrics,
-        scores=grasps.scores,
-        header=header,
-    )
-
-
-def _subtitle(mesh: Mesh, job: GraspJob, num: int) -> str:
+def _subtitle(mesh: Mesh, job: GraspJob, grasps: Grasps) -> str:
     size = " x ".join(f"{100 * edge:.1f}" for edge in np.ptp(mesh.vertices, axis=0))
-    return f"{size} cm  ·  {num} grasps  ·  seed {job.seed}"
+    num = len(grasps.metrics)
+    hold = ""
+    if grasps.hold is not None:
+        hold = f"  ·  {sum(record.success for record in grasps.hold)} of {num} hold"
+    return f"{size} cm  ·  {num} grasps  ·  seed {job.seed}{hold}"
 
 
-def _caption(metrics: GraspMetrics) -> str:
+def _caption(grasps: Grasps, index: int) -> str:
+    metrics = grasps.metrics[index]
+
     def both(pair: tuple[Any, Any], form: str) -> str:
         return " | ".join("-" if value is None else format(value, form) for value in pair)
 
+    hold = "" if grasps.hold is None else f"   holds {grasps.hold[index].mark}"
     return (
         f"depth {both(metrics.penetration_depth_mm, '.1f')} mm   "
         f"volume {both(metrics.intersection_volume_cm3, '.2f')} cm3   "
-        f"fingers {both(metrics.fingers_in_contact, 'd')}"
+        f"fingers {both(metrics.fingers_in_contact, 'd')}{hold}"
     )

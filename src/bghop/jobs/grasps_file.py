@@ -18,6 +18,7 @@ from bghop.evaluation.metrics import GraspMetrics
 from bghop.hands.joints import BONE_NAMES, JOINT_NAMES, SIDES
 from bghop.hands.model import HandParameters
 from bghop.jobs.files import read_json
+from bghop.jobs.grasp_hold import HoldRecord
 from bghop.jobs.result_folder import RESULT_FILE
 from bghop.version import __version__
 
@@ -43,11 +44,18 @@ class Grasps:
     """What ranked them; `energy` (lower is better) and its terms."""
     header: dict[str, Any]
     """All other fields of the file: object, hand model, seed, options, versions."""
+    hold: tuple[HoldRecord, ...] | None = None
+    """The hold test of each, or None if it was not asked (`--verify`)."""
 
 
 def grasp_file_name(index: int) -> str:
     """Name of the GLB file of one grasp; index 0 is the best."""
     return f"grasp_{index:03d}.glb"
+
+
+def strip_file_name(index: int) -> str:
+    """Name of the picture of the hold test of one grasp."""
+    return f"grasp_{index:03d}_hold.png"
 
 
 def grasps_to_json(grasps: Grasps) -> dict[str, Any]:
@@ -92,6 +100,7 @@ def read_grasps(path: str | Path) -> Grasps:
 
 
 def _grasp(grasps: Grasps, index: int) -> dict[str, Any]:
+    hold = {} if grasps.hold is None else {"hold": grasps.hold[index].to_json()}
     return {
         "rank": index + 1,
         "glb": grasp_file_name(index),
@@ -101,6 +110,7 @@ def _grasp(grasps: Grasps, index: int) -> dict[str, Any]:
         },
         "metrics": grasps.metrics[index].to_json(),
         "scores": {name: _numbers(values[index]) for name, values in grasps.scores.items()},
+        **hold,
     }
 
 
@@ -150,6 +160,9 @@ def _grasps(content: dict[str, Any]) -> Grasps:
         metrics=tuple(GraspMetrics.from_json(entry["metrics"]) for entry in entries),
         scores={name: torch.tensor([entry["scores"][name] for entry in entries]) for name in names},
         header={key: value for key, value in content.items() if key not in written_here},
+        hold=tuple(HoldRecord.from_json(entry["hold"]) for entry in entries)
+        if content.get("verified", False)
+        else None,
     )
 
 

@@ -19,7 +19,7 @@ from bghop.jobs.files import read_json, remove_leftovers, write_json, writing
 RESULT_FILE = "grasps.json"
 JOB_FILE = "job.json"
 SHEET_FILE = "grasps.png"
-_GLB = re.compile(r"^grasp_\d{3,}\.glb$")
+_GRASP = re.compile(r"^grasp_\d{3,}(\.glb|_hold\.png)$")
 
 
 def job_identity(settings: dict[str, Any]) -> str:
@@ -132,4 +132,4 @@ def folders_of(names: list[str], out: Path) -> list[ResultFolder]:
 
 
 def _is_result(name: str) -> bool:
-    return name == SHEET_FILE or bool(_GLB.match(name))
+    return name == SHEET_FILE or bool(_GRASP.match(name))
