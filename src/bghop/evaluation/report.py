@@ -165,12 +165,14 @@ def _sections(
     by_object: list[Block] = []
     for index, each in enumerate(methods):
         by_object += [*drawn(f"hold_{index}"), object_table(each)]
+    tested = any(row["hold"] is not None for row in rows)
+    lift = [lift_table(methods)] if tested else []
     sides = [f"left_right_{index}" for index in range(len(methods))]
     scores = [each for each in (ordering_table(methods), static_table(methods)) if each is not None]
     found: dict[str, list[Block]] = {
         "In short": [f"Method {main.method}; with 95 % intervals.", key_figures(main)],
-        "Methods": [method_table(methods), lift_table(methods), *further],
-        "Does it take two hands?": [two_hands_table(methods)],
+        "Methods": [method_table(methods), *lift, *further],
+        "Does it take two hands?": [two_hands_table(methods)] if tested else [],
         "Parts of the objects": [group_table(methods)],
         "Objects": by_object,
         "Each hand": [per_hand_table(methods)],
