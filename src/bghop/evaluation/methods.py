@@ -5,6 +5,7 @@ methods' candidates by the same rule (faults, energy, given order; `evaluation.r
 """
 
 import re
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
@@ -78,8 +79,9 @@ def random_touch(
     of each other and may overlap; `up` is not used.
     """
     del up
-    generator = torch.Generator().manual_seed(seed)
-    rng = np.random.default_rng(seed)
+    # Objects of one run get hands of their own.
+    rng = np.random.default_rng([seed, zlib.crc32(mesh.vertices.tobytes())])
+    generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
     R = random_rotations(2 * num, generator=generator).unflatten(0, (num, 2))
     way = torch.nn.functional.normalize(torch.randn(num, 2, 3, generator=generator), dim=-1)
     rest = hand_model.rest_parameters(num)

@@ -32,7 +32,7 @@ def faults(metrics: GraspMetrics, demands: Demands | None = None) -> tuple[str, 
         if volume is not None and volume >= demands.intersection_volume_cm3:
             found.append(f"{name} hand {volume:.1f} cm3 inside")
         if fingers is not None and fingers < demands.fingers_in_contact:
-            found.append(f"{name} hand {fingers} fingers in contact")
+            found.append(f"{name} hand {fingers} finger{'' if fingers == 1 else 's'} in contact")
         if excess is not None and excess > demands.limit_violation_deg:
             found.append(f"{name} hand {excess:.0f} deg over a limit")
     if metrics.hand_hand_depth_mm > demands.hand_hand_depth_mm:
