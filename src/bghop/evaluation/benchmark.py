@@ -11,7 +11,6 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -23,6 +22,7 @@ from bghop.evaluation.trial import Trial, TrialResult, run_trial
 from bghop.hands.model import HandModel
 from bghop.hands.open_hand import load_open_hand
 from bghop.physics.pieces import pieces_of
+from bghop.threads import one_thread
 
 _QUICK_METHOD = "random"
 
@@ -95,7 +95,7 @@ def _run_all(
 ) -> Iterator[Any]:
     if workers == 1 or len(arguments) <= 1:
         for each in arguments:
-            with _one_thread():
+            with one_thread():
                 result = task(*each)
             yield result
         return
@@ -135,13 +135,3 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -26,11 +26,11 @@ from bghop.jobs.grasp_inputs import (
 )
 from bghop.jobs.grasp_options import GraspJob, check_options
 from bghop.jobs.grasp_results import ResultWriter
-from bghop.jobs.grasp_threads import one_thread
 from bghop.jobs.grasps_file import read_grasps
 from bghop.jobs.result_folder import ResultFolder, folders_of
 from bghop.physics.engine import load_mujoco
 from bghop.synthesis.synthesize import Synthesis
+from bghop.threads import one_thread
 
 
 @runtime_checkable

@@ -25,13 +25,13 @@ from bghop.jobs.grasp_inputs import (
     settings_of,
 )
 from bghop.jobs.grasp_options import GraspJob
-from bghop.jobs.grasp_threads import one_thread
 from bghop.jobs.grasp_verify import Progress, hold_strip, verified
 from bghop.jobs.grasps_file import Grasps, grasp_file_name, grasps_to_json, strip_file_name
 from bghop.jobs.result_folder import SHEET_FILE, ResultFolder
 from bghop.physics.body import body_of
 from bghop.physics.static_check import static_check
 from bghop.synthesis.synthesize import Synthesis
+from bghop.threads import one_thread
 
 _RANKING_SAMPLES = 30_000  # of the lattice that weighs the object; enough to compare grasps
 

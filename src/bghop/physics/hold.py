@@ -148,7 +148,8 @@ def hold_tests(
     """
     query = query or MeshQuery(mesh)
     pieces_of(mesh)  # once, before the threads ask for it
-    with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
+    pool = ThreadPoolExecutor(threads or os.cpu_count() or 1)
+    try:
         runs = [
             pool.submit(hold_test, mesh, hand_model, hands, settings, query=query)
             for hands in grasps
@@ -158,6 +159,8 @@ def hold_tests(
             results.append(run.result())
             if progress is not None:
                 progress(len(results), len(runs))
+    finally:  # after Ctrl-C or an error nobody waits for the rest
+        pool.shutdown(cancel_futures=True)
     return results
 
 

@@ -1,4 +1,4 @@
-"""How many threads tensors get while a job works."""
+"""How many threads tensors get while hands are searched, measured and tested."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
