@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from bghop.cli import main
-from bghop.evaluation.summary import summarize
-from bghop.evaluation.timing import summarize_times
 from bghop.evaluation.trial import TrialResult
 from bghop.jobs.evaluate import EvaluateResult
 from bghop.jobs.evaluate_options import available_cores
+from bghop.reporting.summary import summarize
+from bghop.reporting.timing import summarize_times
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "evaluation"))
 from benchmark_rows import make_rows, make_times

@@ -11,9 +11,9 @@ import tyro
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bghop.evaluation.intervals import Estimate
-    from bghop.evaluation.summary import MethodSummary
     from bghop.jobs.evaluate import EvaluateResult
+    from bghop.reporting.intervals import Estimate
+    from bghop.reporting.summary import MethodSummary
 
 ALL = "all objects"  # the group of a summary; its module would import numpy
 

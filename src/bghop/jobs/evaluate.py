@@ -15,13 +15,13 @@ from bghop.errors import BghopError, OptionError, ResultError
 from bghop.evaluation.benchmark import make_trials, prepare_pieces, run_trials
 from bghop.evaluation.methods import Method
 from bghop.evaluation.records import INSTALL, Row
-from bghop.evaluation.summary import MethodSummary
-from bghop.evaluation.timing import MethodTimes, summarize_times
 from bghop.evaluation.trial import Trial, TrialResult, mesh_digest
 from bghop.jobs.evaluate_folder import BenchmarkFolder
 from bghop.jobs.evaluate_options import EvaluateJob, check_options
 from bghop.jobs.evaluate_report import summaries, write_benchmark_report
 from bghop.objects.sets import BenchmarkObject, object_set
+from bghop.reporting.summary import MethodSummary
+from bghop.reporting.timing import MethodTimes, summarize_times
 from bghop.version import __version__
 
 _FORMAT_VERSION = 2

@@ -18,11 +18,11 @@ from bghop.evaluation.records import (
     from_parquet,
     to_parquet,
 )
-from bghop.evaluation.report import HTML_FILE, MARKDOWN_FILE, SUMMARY_FILE
-from bghop.evaluation.report_pictures import PICTURES
 from bghop.evaluation.trial import Trial, TrialResult
 from bghop.jobs.files import read_json, remove_leftovers, write_json, write_whole, writing
 from bghop.jobs.result_folder import job_identity
+from bghop.reporting.pictures import PICTURES
+from bghop.reporting.report import HTML_FILE, MARKDOWN_FILE, SUMMARY_FILE
 
 RESULTS, TIMES, STATE, PARTS = "results.parquet", "times.parquet", "benchmark.json", "parts"
 _REPORT = (MARKDOWN_FILE, HTML_FILE, SUMMARY_FILE)

@@ -9,18 +9,18 @@ from bghop.drawing.contact_sheet import Painter
 from bghop.drawing.gallery import failure_reason
 from bghop.drawing.strip import draw_strip
 from bghop.errors import BghopError
-from bghop.evaluation.report import Header, write_report
-from bghop.evaluation.report_blocks import Picture
-from bghop.evaluation.report_pictures import PICTURES, failing_rows
-from bghop.evaluation.summary import MethodSummary, summarize
-from bghop.evaluation.summary_columns import Row
-from bghop.evaluation.summary_diversity import diversity_of
 from bghop.hands.open_hand import load_open_hand
 from bghop.jobs.evaluate_folder import BenchmarkFolder
 from bghop.jobs.evaluate_machine import machine, versions
 from bghop.jobs.evaluate_options import EvaluateJob, command_of
 from bghop.jobs.evaluate_painter import PictureProcess
 from bghop.jobs.evaluate_scenes import RowScenes
+from bghop.reporting.blocks import Picture
+from bghop.reporting.columns import Row
+from bghop.reporting.diversity import diversity_of
+from bghop.reporting.pictures import PICTURES, failing_rows
+from bghop.reporting.report import Header, write_report
+from bghop.reporting.summary import MethodSummary, summarize
 
 MOST_FALLS, MOST_HOLDS = 3, 1
 """Strips of grasps that fail, and of one that holds."""

@@ -8,11 +8,11 @@ import torch
 
 from bghop.drawing.scene import Scene, Triangles
 from bghop.drawing.shading import split_sharp_edges
-from bghop.evaluation.summary_columns import Row
 from bghop.geometry.mesh import Mesh
 from bghop.hands.joints import SIDES
 from bghop.hands.model import HandModel, HandParameters
 from bghop.physics.hold import DIRECTION_NAMES, hold_film
+from bghop.reporting.columns import Row
 
 
 class RowScenes:

@@ -16,10 +16,10 @@ from bghop.drawing.plots import (
 )
 from bghop.drawing.scene import Scene
 from bghop.evaluation.ranking import Demands
-from bghop.evaluation.report_blocks import Block, Gallery, Picture, Table, Value
-from bghop.evaluation.report_tables import ALL
-from bghop.evaluation.summary import MethodSummary, Row, metric_columns
-from bghop.evaluation.timing import MethodTimes
+from bghop.reporting.blocks import Block, Gallery, Picture, Table, Value
+from bghop.reporting.summary import MethodSummary, Row, metric_columns
+from bghop.reporting.tables import ALL
+from bghop.reporting.timing import MethodTimes
 
 PICTURES = "pictures"
 """Folder below the report's."""

@@ -4,8 +4,8 @@ from benchmark_rows import OBJECTS, make_rows
 from scipy.stats import bootstrap
 
 from bghop.errors import ResultError
-from bghop.evaluation.intervals import Resampling, cluster_mean
-from bghop.evaluation.summary import select, summarize
+from bghop.reporting.intervals import Resampling, cluster_mean
+from bghop.reporting.summary import select, summarize
 
 QUICK = Resampling(num_resamples=200)
 

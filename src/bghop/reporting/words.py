@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from bghop.evaluation.report_blocks import Term
-from bghop.evaluation.summary import LARGE_CM, MethodSummary, Row
+from bghop.reporting.blocks import Term
+from bghop.reporting.summary import LARGE_CM, MethodSummary, Row
 
 _FEW_OBJECTS = 15
 _FILES = "mesh"  # what objects from files have instead of a family

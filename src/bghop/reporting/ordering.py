@@ -8,7 +8,7 @@ the one that holds. The share of such pairs is the area under the curve of Mann 
 import numpy as np
 from jaxtyping import Float, Int
 
-from bghop.evaluation.intervals import Estimate, Resampling, cluster_mean
+from bghop.reporting.intervals import Estimate, Resampling, cluster_mean
 
 
 def pairs_in_order(

@@ -5,7 +5,7 @@ import pytest
 from benchmark_rows import OBJECTS, make_rows
 
 from bghop.evaluation.diversity import cluster_diversity, mean_pairwise_distance_cm
-from bghop.evaluation.summary_diversity import APART, CLUSTER_SIZE, ENTROPY, diversity_of
+from bghop.reporting.diversity import APART, CLUSTER_SIZE, ENTROPY, diversity_of
 
 
 def joints_of(rows):

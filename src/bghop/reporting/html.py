@@ -4,7 +4,7 @@ from base64 import b64encode
 from html import escape
 from itertools import groupby
 
-from bghop.evaluation.report_blocks import (
+from bghop.reporting.blocks import (
     Block,
     Document,
     Figures,

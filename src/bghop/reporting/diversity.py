@@ -6,9 +6,9 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from bghop.evaluation.diversity import NUM_CLUSTERS, cluster_diversity, mean_pairwise_distance_cm
-from bghop.evaluation.intervals import Estimate, Resampling, cluster_mean
-from bghop.evaluation.summary_columns import Row
 from bghop.hands.joints import SIDES
+from bghop.reporting.columns import Row
+from bghop.reporting.intervals import Estimate, Resampling, cluster_mean
 
 FEWEST_HANDS = 5 * NUM_CLUSTERS
 """With fewer hands clusters are nearly single hands, and both of their numbers are empty."""

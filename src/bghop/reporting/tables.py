@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from bghop.evaluation.comparison import Comparison
-from bghop.evaluation.intervals import Estimate
-from bghop.evaluation.report_blocks import NOTHING, Figures, Table, Value, number, share
-from bghop.evaluation.summary import LARGE_CM, MethodSummary
-from bghop.evaluation.timing import MeanAndMost, MethodTimes
+from bghop.reporting.blocks import NOTHING, Figures, Table, Value, number, share
+from bghop.reporting.comparison import Comparison
+from bghop.reporting.intervals import Estimate
+from bghop.reporting.summary import LARGE_CM, MethodSummary
+from bghop.reporting.timing import MeanAndMost, MethodTimes
 
 Format = Callable[[Estimate | float | None], Value]
 Columns = tuple[tuple[str, str, Format], ...]

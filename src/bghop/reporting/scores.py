@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from bghop.evaluation.report_blocks import Table, Value, share
-from bghop.evaluation.report_tables import ALL
-from bghop.evaluation.summary import MethodSummary
+from bghop.reporting.blocks import Table, Value, share
+from bghop.reporting.summary import MethodSummary
+from bghop.reporting.tables import ALL
 
 
 def ordering_table(methods: Sequence[MethodSummary]) -> Table | None:

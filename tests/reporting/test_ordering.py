@@ -6,9 +6,9 @@ from benchmark_rows import make_rows
 from scipy.stats import mannwhitneyu
 
 from bghop.evaluation.ranking import score
-from bghop.evaluation.summary import summarize
-from bghop.evaluation.summary_columns import order_columns
-from bghop.evaluation.summary_ordering import pairs_in_order
+from bghop.reporting.columns import order_columns
+from bghop.reporting.ordering import pairs_in_order
+from bghop.reporting.summary import summarize
 
 ONE = np.zeros(6, dtype=np.int64)
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from bghop.errors import ResultError
-from bghop.evaluation.intervals import Estimate
+from bghop.reporting.intervals import Estimate
 
 NOTHING = "–"
 """Shown where nothing was measured."""

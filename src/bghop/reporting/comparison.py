@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bghop.evaluation.intervals import Estimate, Resampling, cluster_mean
-from bghop.evaluation.summary import Row, metric_columns, select
+from bghop.reporting.intervals import Estimate, Resampling, cluster_mean
+from bghop.reporting.summary import Row, metric_columns, select
 
 COMPARED = ("hold", "directions", "good", "depth", "contact_ratio", "fingers")
 

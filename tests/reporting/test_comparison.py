@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from benchmark_rows import make_rows
 
-from bghop.evaluation.comparison import compare
-from bghop.evaluation.intervals import Resampling
+from bghop.reporting.comparison import compare
+from bghop.reporting.intervals import Resampling
 
 QUICK = Resampling(num_resamples=400)
 

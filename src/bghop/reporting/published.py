@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from functools import partial
 
-from bghop.evaluation.report_blocks import Table, number, share
-from bghop.evaluation.report_tables import ALL
-from bghop.evaluation.summary import MethodSummary
+from bghop.reporting.blocks import Table, number, share
+from bghop.reporting.summary import MethodSummary
+from bghop.reporting.tables import ALL
 
 _two = partial(number, digits=2)
 _COLUMNS = (

@@ -12,9 +12,7 @@ from PIL import Image
 
 from bghop.drawing.scene import Scene
 from bghop.errors import ResultError
-from bghop.evaluation.intervals import Estimate, Resampling
-from bghop.evaluation.report import Header, summary_json, write_report
-from bghop.evaluation.report_blocks import (
+from bghop.reporting.blocks import (
     Document,
     Picture,
     Section,
@@ -23,10 +21,12 @@ from bghop.evaluation.report_blocks import (
     markdown,
     number,
 )
-from bghop.evaluation.report_html import html
-from bghop.evaluation.report_pictures import failing_rows
-from bghop.evaluation.summary import summarize
-from bghop.evaluation.timing import summarize_times
+from bghop.reporting.html import html
+from bghop.reporting.intervals import Estimate, Resampling
+from bghop.reporting.pictures import failing_rows
+from bghop.reporting.report import Header, summary_json, write_report
+from bghop.reporting.summary import summarize
+from bghop.reporting.timing import summarize_times
 
 HEADER = Header(
     command="bghop evaluate MESHES --num 4", date="2026-11-21", machine="two cores",

@@ -12,8 +12,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from bghop.errors import ResultError
-from bghop.evaluation.intervals import Estimate, Resampling, cluster_mean
-from bghop.evaluation.summary_columns import (
+from bghop.reporting.columns import (
     IDENTITY,
     PER_HAND,
     REQUIRED_COLUMNS,
@@ -22,7 +21,8 @@ from bghop.evaluation.summary_columns import (
     metric_columns,
     order_columns,
 )
-from bghop.evaluation.summary_ordering import pairs_in_order
+from bghop.reporting.intervals import Estimate, Resampling, cluster_mean
+from bghop.reporting.ordering import pairs_in_order
 
 Estimates = Mapping[str, Estimate | None]
 """By the name of the metric; None where nothing was measured."""

@@ -8,19 +8,20 @@ from typing import Any
 from bghop.drawing.contact_sheet import Painter
 from bghop.drawing.scene import Scene
 from bghop.errors import ResultError
-from bghop.evaluation.comparison import Comparison, compare
-from bghop.evaluation.intervals import Estimate, Resampling
-from bghop.evaluation.report_blocks import Block, Document, Picture, Section, markdown
-from bghop.evaluation.report_html import html
-from bghop.evaluation.report_pictures import (
+from bghop.reporting.blocks import Block, Document, Picture, Section, markdown
+from bghop.reporting.comparison import Comparison, compare
+from bghop.reporting.html import html
+from bghop.reporting.intervals import Estimate, Resampling
+from bghop.reporting.pictures import (
     draw_diagrams,
     draw_failures,
     failing_rows,
     failure_blocks,
 )
-from bghop.evaluation.report_published import published_table
-from bghop.evaluation.report_scores import ordering_table, static_table
-from bghop.evaluation.report_tables import (
+from bghop.reporting.published import published_table
+from bghop.reporting.scores import ordering_table, static_table
+from bghop.reporting.summary import MethodSummary, Row, summarize
+from bghop.reporting.tables import (
     comparison_table,
     extra_table,
     group_table,
@@ -33,9 +34,8 @@ from bghop.evaluation.report_tables import (
     time_table,
     two_hands_table,
 )
-from bghop.evaluation.report_words import definitions, notes
-from bghop.evaluation.summary import MethodSummary, Row, summarize
-from bghop.evaluation.timing import MethodTimes, summarize_times
+from bghop.reporting.timing import MethodTimes, summarize_times
+from bghop.reporting.words import definitions, notes
 
 MARKDOWN_FILE, HTML_FILE, SUMMARY_FILE = "report.md", "report.html", "summary.json"
 
@@ -81,8 +81,8 @@ def write_report(
 
     Args:
         write: Writes one file below the report's folder.
-        rows: One per grasp, see `bghop.evaluation.summary.REQUIRED_COLUMNS`.
-        times: One per run, see `bghop.evaluation.timing.TIME_COLUMNS`.
+        rows: One per grasp, see `bghop.reporting.summary.REQUIRED_COLUMNS`.
+        times: One per run, see `bghop.reporting.timing.TIME_COLUMNS`.
         header: What was run.
         draw: Whether to draw anything; without it no package for drawing is needed.
         painter: Draws the failures; without it, or without `scene_of`, they are only listed.

@@ -1,0 +1,1 @@
+"""Benchmark rows to summaries, tables, diagrams and a report."""
