@@ -27,7 +27,7 @@ from bghop.physics.decomposition.errors import errors_of
 from bghop.physics.decomposition.hulls import Hull, hull_of, simplified
 from bghop.physics.decomposition.merging import merged
 from bghop.physics.decomposition.parts import whole
-from bghop.physics.decomposition.room import room_around
+from bghop.physics.decomposition.room import Room, room_around
 
 CUT_TOLERANCE = 0.003
 """How far a part's hull may stand off into a finger's room before sides are balanced, metres."""
@@ -35,6 +35,8 @@ MERGE_TOLERANCE = 0.004
 """The same for hulls that are merged; balancing halves it."""
 MOST_PARTS = 96
 """Parts before merging; bounds time for shapes that never end."""
+MOST_PIECES = 64
+"""Pieces in the end; merging gets laxer until there are no more."""
 CONVEX_SHARE = 0.96
 """A mesh that fills this share of its convex hull is one piece: its hull."""
 _CORNER_TOLERANCE = 0.0003
@@ -87,8 +89,8 @@ def decompose(mesh: Mesh) -> Pieces:
         )  # fmt: skip
         close = max(part.error for part in parts) <= CUT_TOLERANCE
         method = "cuts" if close else "cuts, unfinished"
-        joined = merged(parts, room, query, tolerance=MERGE_TOLERANCE)
-        hulls = [simplified(balanced(each, room, query), _CORNER_TOLERANCE) for each in joined]
+        joined = merged(parts, room, query, tolerance=MERGE_TOLERANCE, most=MOST_PIECES)
+        hulls = _finished(joined, room, query)
     points, cell = lattice(mesh, LATTICE)
     surface, outward, inward = errors_of(mesh, hulls, room, query)
     return Pieces(
@@ -102,6 +104,15 @@ def decompose(mesh: Mesh) -> Pieces:
         method=method,
         seconds=time.perf_counter() - start,
     )
+
+
+def _finished(hulls: list[Hull], room: Room, query: MeshQuery) -> list[Hull]:
+    """Balanced, and with few corners: before, as time grows with sides, and after."""
+    hulls = [simplified(each, _CORNER_TOLERANCE / 3) for each in hulls]
+    moved = [
+        balanced(each, hulls[:i] + hulls[i + 1 :], room, query) for i, each in enumerate(hulls)
+    ]
+    return [simplified(each, _CORNER_TOLERANCE) for each in moved]
 
 
 def _filled(hulls: list[Hull], points: Float[np.ndarray, "n 3"]) -> int:

@@ -66,6 +66,12 @@ def hull_of(points: Float[np.ndarray, "n 3"]) -> Hull | None:
     return Hull(corners, faces, found.equations[np.sort(first)], float(found.volume))
 
 
+def rough_corners(hull: Hull) -> Float64[np.ndarray, "_ 3"]:
+    """The corners that are farthest along the axes and diagonals."""
+    directions = np.concatenate([np.eye(3), -np.eye(3), _DIAGONALS])
+    return hull.corners[np.unique((hull.corners @ directions.T).argmax(0))]
+
+
 def simplified(hull: Hull, tolerance: float, *, most: int = 64) -> Hull:
     """A hull of some of the corners that misses the others by at most `tolerance` metres.
 
