@@ -27,7 +27,7 @@ from bghop.physics.decomposition.errors import errors_of
 from bghop.physics.decomposition.hulls import Hull, hull_of, simplified
 from bghop.physics.decomposition.merging import merged
 from bghop.physics.decomposition.parts import whole
-from bghop.physics.decomposition.room import Room, room_around
+from bghop.physics.decomposition.room import GridQuery, Room, room_around
 
 CUT_TOLERANCE = 0.003
 """How far a part's hull may stand off into a finger's room before sides are balanced, metres."""
@@ -79,8 +79,8 @@ def decompose(mesh: Mesh) -> Pieces:
     if hull is None:
         raise MeshError(f"{mesh.name} is flat and has no volume to hold: give it a thickness")
     query = MeshQuery(mesh)
-    body = body_of(mesh, query)
     room = room_around(mesh, query)
+    body = body_of(mesh, GridQuery(query, room))
     hulls, method = [simplified(hull, _CORNER_TOLERANCE, most=200)], "hull"
     if body.volume < CONVEX_SHARE * hull.volume:
         parts = cut_up(

@@ -13,11 +13,14 @@ _GAP = 0.002
 """Between samples of a hull's surface, metres."""
 _LEAST = 0.0001
 """Metres; smaller shifts are not worth the new corners."""
-_SHARE = 0.3
-"""Of the hull's width across a side, that the side may move: thin walls stay walls."""
+_SHARE = 0.8
+"""Of the hull's depth behind a side, where it is thin, that the side may move: a wall that the
+hull of a bend stands off from stays closed at the ends of the bend."""
+_THIN = 10
+"""Percent of a side's points that may have less depth."""
 _BEYOND = 0.0005
 """Metres; a side lies on another hull where points this far beyond it are in that hull."""
-_COVERED = 0.3
+_COVERED = 0.15
 """Share of a side on other hulls from which on it stays, or slits would open."""
 
 
@@ -29,17 +32,18 @@ def balanced(hull: Hull, others: list[Hull], room: Room, query: MeshQuery) -> Hu
     """
     samples = hull.samples(_GAP)
     normals, offsets = hull.planes[:, :3], hull.planes[:, 3]
-    owner = (samples @ normals.T + offsets).argmax(1)
+    heights = samples @ normals.T + offsets
+    owner = heights.argmax(1)
     air = np.maximum(air_at(samples, room, query), 0)
     covered = _covered(samples + _BEYOND * normals[owner], others)
     shift = np.zeros(len(normals))
     for side in np.unique(owner):
         mine = owner == side
-        if covered[mine].mean() < _COVERED:
-            heights = air[mine]
-            shift[side] = min(float(np.median(heights)), float(heights.max()) / 2)
-    width = np.ptp(hull.corners @ normals.T, axis=0)
-    shift = np.minimum(shift, _SHARE * width)
+        off = air[mine]
+        if covered[mine].mean() >= _COVERED or off.max() < _LEAST:
+            continue
+        least = np.percentile(_depth(heights[mine], normals, int(side)), _THIN)
+        shift[side] = min(float(np.median(off)), float(off.max()) / 2, _SHARE * float(least))
     if shift.max() < _LEAST:
         return hull
     middle = hull.corners.mean(0)
@@ -51,6 +55,15 @@ def balanced(hull: Hull, others: list[Hull], room: Room, query: MeshQuery) -> Hu
     except (QhullError, ValueError):
         return hull
     return hull_of(found.intersections) or hull
+
+
+def _depth(
+    heights: Float64[np.ndarray, "n plane"], normals: Float64[np.ndarray, "plane 3"], side: int
+) -> Float64[np.ndarray, "n"]:
+    """How far it is from points of a side straight through the hull to another side."""
+    slope = -normals @ normals[side]
+    ahead = slope > 1e-6
+    return np.maximum(-heights[:, ahead] / slope[ahead], 0).min(axis=1)
 
 
 def _covered(points: Float64[np.ndarray, "n 3"], others: list[Hull]) -> Bool[np.ndarray, "n"]:

@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from bghop.physics.decomposition.hulls import Hull, hull_of
+from bghop.physics.decomposition.hulls import Hull, planes_around
 from bghop.physics.decomposition.parts import Part
 from bghop.physics.decomposition.room import Room
 
@@ -58,12 +58,13 @@ class Trial:
         left = np.zeros(len(self._spots), dtype=bool)
         largest = 0.0
         for points, _ in groups:
-            hull = hull_of(points)
-            if hull is None:
+            sides = planes_around(points)
+            if sides is None:
                 continue
             rest = np.flatnonzero(~left)
-            left[rest] = hull.distance(self._spots[rest]) < 1e-5
-            largest = max(largest, float(np.prod(np.ptp(hull.bounds, axis=0))))
+            heights = self._spots[rest] @ sides[:, :3].T + sides[:, 3]
+            left[rest] = heights.max(axis=1) < 1e-5
+            largest = max(largest, float(np.prod(np.ptp(points, axis=0))))
         return self._score(left, largest)
 
     def air_left_roughly(self, planes: list[Plane]) -> float:
