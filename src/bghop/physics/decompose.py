@@ -31,7 +31,7 @@ from bghop.physics.decomposition.room import GridQuery, Room, room_around
 
 CUT_TOLERANCE = 0.003
 """How far a part's hull may stand off into a finger's room before sides are balanced, metres."""
-MERGE_TOLERANCE = 0.004
+MERGE_TOLERANCE = 0.0045
 """The same for hulls that are merged; balancing halves it."""
 MOST_PARTS = 96
 """Parts before merging; bounds time for shapes that never end."""
@@ -108,7 +108,7 @@ def decompose(mesh: Mesh) -> Pieces:
 
 def _finished(hulls: list[Hull], room: Room, query: MeshQuery) -> list[Hull]:
     """Balanced, and with few corners: before, as time grows with sides, and after."""
-    hulls = [simplified(each, _CORNER_TOLERANCE / 3) for each in hulls]
+    hulls = [simplified(each, _CORNER_TOLERANCE / 3, most=96) for each in hulls]
     moved = [
         balanced(each, hulls[:i] + hulls[i + 1 :], room, query) for i, each in enumerate(hulls)
     ]

@@ -20,7 +20,7 @@ _THIN = 10
 """Percent of a side's points that may have less depth."""
 _BEYOND = 0.0005
 """Metres; a side lies on another hull where points this far beyond it are in that hull."""
-_COVERED = 0.15
+_COVERED = 0.3
 """Share of a side on other hulls from which on it stays, or slits would open."""
 
 

@@ -10,7 +10,6 @@ from scipy.spatial import ConvexHull, QhullError
 from bghop.geometry.band import surface_lattice
 from bghop.geometry.topology import face_area_vectors
 
-_NEARLY = 0.85
 _DIAGONALS = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)])
 
 
@@ -94,23 +93,18 @@ def rough_corners(hull: Hull) -> Float64[np.ndarray, "_ 3"]:
 def simplified(hull: Hull, tolerance: float, *, most: int = 64) -> Hull:
     """A hull of some of the corners that misses the others by at most `tolerance` metres.
 
-    The farthest corners, one of each side, join until none is farther, or `most` have joined.
+    The farthest corner joins until none is farther, or `most` have joined.
     """
     if len(hull.corners) <= 8:
         return hull
     directions = np.concatenate([np.eye(3), -np.eye(3), _DIAGONALS])
     chosen = list(dict.fromkeys((hull.corners @ directions.T).argmax(0).tolist()))
     while len(chosen) < min(most, len(hull.corners)):
-        inner = hull_of(hull.corners[chosen])
-        if inner is None:
+        sides = planes_around(hull.corners[chosen])
+        if sides is None:
             return hull
-        heights = hull.corners @ inner.planes[:, :3].T + inner.planes[:, 3]
-        far = heights.max(axis=1)
+        far = (hull.corners @ sides[:, :3].T + sides[:, 3]).max(axis=1)
         if far.max() <= tolerance:
-            return inner
-        # The farthest of a side, if nearly as far as any: several at once save hulls.
-        tops = np.unique(heights.argmax(axis=0))
-        tops = tops[far[tops] > max(tolerance, _NEARLY * float(far.max()))]
-        tops = tops[np.argsort(-far[tops], kind="stable")]
-        chosen += [int(top) for top in tops[: most - len(chosen)]]
+            break
+        chosen.append(int(far.argmax()))
     return hull_of(hull.corners[chosen]) or hull

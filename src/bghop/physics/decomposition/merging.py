@@ -14,6 +14,10 @@ from bghop.physics.decomposition.room import Room
 
 _APART = 0.001
 """Hulls whose boxes are farther apart than this are no neighbours, metres."""
+_SPARE = 0.0005
+"""Metres that a hull may stick out of the others and still be spared."""
+_STICKS_OUT = 0.05
+"""Share of its surface that may stick out farther."""
 _BETWEEN = np.array([0.25, 0.5, 0.75])
 _LOOSER = 1.3
 """Factor on the tolerance while there are too many hulls."""
@@ -41,7 +45,23 @@ def merged(
     while len(alive) > most:
         tolerance *= _LOOSER
         alive = _joined_within(alive, room, query, tolerance)
-    return [known.hull for known in alive]
+    return _needed([known.hull for known in alive])
+
+
+def _needed(hulls: list[Hull]) -> list[Hull]:
+    """Without those whose surface lies in the others: merged hulls often swallow a neighbour."""
+    kept = dict(enumerate(hulls))
+    for i in sorted(kept, key=lambda i: (hulls[i].volume, i)):
+        samples = hulls[i].samples(GAP)
+        outside = np.ones(len(samples), dtype=bool)
+        for other in kept.values():
+            low, high = other.bounds[0] - _SPARE, other.bounds[1] + _SPARE
+            near = np.flatnonzero(outside & ((samples > low) & (samples < high)).all(1))
+            if other is not hulls[i] and len(near):
+                outside[near] = other.distance(samples[near]) > _SPARE
+        if outside.mean() < _STICKS_OUT:
+            del kept[i]
+    return list(kept.values())
 
 
 def _known(hull: Hull, error: float) -> _Known:
