@@ -3,9 +3,10 @@
 1. A distance grid tells where a finger has room (`room`); all other air counts as solid.
 2. The part whose hull stands off farthest into that room is cut by a plane until all hulls stay
    close (`cutting`); the mesh's own triangles are cut, so sharp edges stay.
-3. Neighbours whose common hull is close enough become one (`merging`).
-4. Sides that stand off move inward by their median height (`balancing`); corners that hardly
-   matter go (`hulls`).
+3. Neighbours whose common hull is close enough become one, and what others cover is spared
+   (`merging`).
+4. Sides that stand off and lie on no other hull move inward by their median height, less where
+   the wall is thin, so that no slits open (`balancing`); corners that hardly matter go (`hulls`).
 
 Approximate convex decomposition with cuts judged by collision is the idea of Wei et al. 2022
 (CoACD). Measuring by the room of a finger makes holes, overlaps and inner walls harmless, and a
@@ -80,7 +81,7 @@ def decompose(mesh: Mesh) -> Pieces:
         raise MeshError(f"{mesh.name} is flat and has no volume to hold: give it a thickness")
     query = MeshQuery(mesh)
     room = room_around(mesh, query)
-    body = body_of(mesh, GridQuery(query, room))
+    body = body_of(mesh, GridQuery(query, room), samples=LATTICE)
     hulls, method = [simplified(hull, _CORNER_TOLERANCE, most=200)], "hull"
     if body.volume < CONVEX_SHARE * hull.volume:
         parts = cut_up(

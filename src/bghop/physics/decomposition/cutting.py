@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, Float64
 
 from bghop.geometry.mesh import MeshQuery
-from bghop.physics.decomposition.hulls import Hull, hull_of
+from bghop.physics.decomposition.hulls import Hull
 from bghop.physics.decomposition.parts import Part, split
 from bghop.physics.decomposition.room import Room
 from bghop.physics.decomposition.trial import Plane, Trial
