@@ -13,7 +13,7 @@ _GAP = 0.002
 """Between samples of a hull's surface, metres."""
 _LEAST = 0.0001
 """Metres; smaller shifts are not worth the new corners."""
-_SHARE = 0.8
+_SHARE = 0.5
 """Of the hull's depth behind a side, where it is thin, that the side may move: a wall that the
 hull of a bend stands off from stays closed at the ends of the bend."""
 _THIN = 10
