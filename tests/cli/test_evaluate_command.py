@@ -16,7 +16,7 @@ from bghop.jobs.evaluate_options import available_cores
 from bghop.reporting.summary import summarize
 from bghop.reporting.timing import summarize_times
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "evaluation"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "reporting"))
 from benchmark_rows import make_rows, make_times
 
 ROWS = make_rows(methods=("optimize", "random"), num=4)

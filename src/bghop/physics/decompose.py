@@ -3,9 +3,10 @@
 1. A distance grid tells where a finger has room (`room`); all other air counts as solid.
 2. The part whose hull stands off farthest into that room is cut by a plane until all hulls stay
    close (`cutting`); the mesh's own triangles are cut, so sharp edges stay.
-3. Neighbours whose common hull is close enough become one (`merging`).
-4. Sides that stand off move inward by their median height (`balancing`); corners that hardly
-   matter go (`hulls`).
+3. Neighbours whose common hull is close enough become one, and what others cover is spared
+   (`merging`).
+4. Sides that stand off and lie on no other hull move inward by their median height, less where
+   the wall is thin, so that no slits open (`balancing`); corners that hardly matter go (`hulls`).
 
 Approximate convex decomposition with cuts judged by collision is the idea of Wei et al. 2022
 (CoACD). Measuring by the room of a finger makes holes, overlaps and inner walls harmless, and a
@@ -27,14 +28,16 @@ from bghop.physics.decomposition.errors import errors_of
 from bghop.physics.decomposition.hulls import Hull, hull_of, simplified
 from bghop.physics.decomposition.merging import merged
 from bghop.physics.decomposition.parts import whole
-from bghop.physics.decomposition.room import room_around
+from bghop.physics.decomposition.room import GridQuery, Room, room_around
 
 CUT_TOLERANCE = 0.003
 """How far a part's hull may stand off into a finger's room before sides are balanced, metres."""
-MERGE_TOLERANCE = 0.004
+MERGE_TOLERANCE = 0.0045
 """The same for hulls that are merged; balancing halves it."""
 MOST_PARTS = 96
 """Parts before merging; bounds time for shapes that never end."""
+MOST_PIECES = 64
+"""Pieces in the end; merging gets laxer until there are no more."""
 CONVEX_SHARE = 0.96
 """A mesh that fills this share of its convex hull is one piece: its hull."""
 _CORNER_TOLERANCE = 0.0003
@@ -77,8 +80,8 @@ def decompose(mesh: Mesh) -> Pieces:
     if hull is None:
         raise MeshError(f"{mesh.name} is flat and has no volume to hold: give it a thickness")
     query = MeshQuery(mesh)
-    body = body_of(mesh, query)
     room = room_around(mesh, query)
+    body = body_of(mesh, GridQuery(query, room), samples=LATTICE)
     hulls, method = [simplified(hull, _CORNER_TOLERANCE, most=200)], "hull"
     if body.volume < CONVEX_SHARE * hull.volume:
         parts = cut_up(
@@ -87,8 +90,8 @@ def decompose(mesh: Mesh) -> Pieces:
         )  # fmt: skip
         close = max(part.error for part in parts) <= CUT_TOLERANCE
         method = "cuts" if close else "cuts, unfinished"
-        joined = merged(parts, room, query, tolerance=MERGE_TOLERANCE)
-        hulls = [simplified(balanced(each, room, query), _CORNER_TOLERANCE) for each in joined]
+        joined = merged(parts, room, query, tolerance=MERGE_TOLERANCE, most=MOST_PIECES)
+        hulls = _finished(joined, room, query)
     points, cell = lattice(mesh, LATTICE)
     surface, outward, inward = errors_of(mesh, hulls, room, query)
     return Pieces(
@@ -102,6 +105,15 @@ def decompose(mesh: Mesh) -> Pieces:
         method=method,
         seconds=time.perf_counter() - start,
     )
+
+
+def _finished(hulls: list[Hull], room: Room, query: MeshQuery) -> list[Hull]:
+    """Balanced, and with few corners: before, as time grows with sides, and after."""
+    hulls = [simplified(each, _CORNER_TOLERANCE / 3, most=96) for each in hulls]
+    moved = [
+        balanced(each, hulls[:i] + hulls[i + 1 :], room, query) for i, each in enumerate(hulls)
+    ]
+    return [simplified(each, _CORNER_TOLERANCE) for each in moved]
 
 
 def _filled(hulls: list[Hull], points: Float[np.ndarray, "n 3"]) -> int:

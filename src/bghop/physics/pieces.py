@@ -15,7 +15,7 @@ from bghop.physics.decompose import Pieces, decompose
 
 __all__ = ["Pieces", "cache_folder", "decompose", "pieces_of"]
 
-_FORMAT = 3
+_FORMAT = 4
 """Part of the cache's key; raise it whenever the pieces of a mesh would come out differently."""
 
 _in_memory: dict[str, Pieces] = {}

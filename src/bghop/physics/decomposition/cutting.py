@@ -11,17 +11,17 @@ import numpy as np
 from jaxtyping import Float, Float64
 
 from bghop.geometry.mesh import MeshQuery
-from bghop.physics.decomposition.hulls import Hull, hull_of
+from bghop.physics.decomposition.hulls import Hull
 from bghop.physics.decomposition.parts import Part, split
 from bghop.physics.decomposition.room import Room
+from bghop.physics.decomposition.trial import Plane, Trial
 
 _DOUBT = 0.001
 """Metres; lower heights above the surface are not worth an exact question."""
-_GAP = 0.003
+GAP = 0.003
 """Between samples of a hull's surface, metres."""
-_CORNERS_TRIED = 400
-"""Points of a part that stand for it while planes are tried."""
-_AIR_POINTS = 14
+_TRIED_EXACTLY = 4
+"""Planes that true hulls choose from."""
 _USELESS = 0.85
 """A plane that leaves this share of the air needs a second one to show its worth."""
 
@@ -54,7 +54,7 @@ def air_at(
 
 def stand_off(hull: Hull, room: Room, query: MeshQuery) -> tuple[float, Float64[np.ndarray, "n 3"]]:
     """Largest distance (metres) of the hull's surface from the solid, and some such places."""
-    samples = hull.samples(_GAP)
+    samples = hull.samples(GAP)
     air = air_at(samples, room, query)
     order = np.argsort(-air, kind="stable")
     error = max(float(air[order[0]]), 0.0)
@@ -102,84 +102,34 @@ def cut_up(
 def best_plane(
     parent: Measured, room: Room, query: MeshQuery
 ) -> tuple[Float64[np.ndarray, "3"], float]:
-    """Normal and offset of the plane whose two hulls hold the least air."""
-    trial = _Trial(parent, room)
+    """Normal and offset of the plane whose two hulls hold the least air.
+
+    All are tried with rough hulls, the best of them with true ones.
+    """
+    trial = Trial(parent.part, parent.hull, room)
     axes = _axes(parent)
     planes = _candidates(parent, axes, query)
-    scored = [(trial.air_left([plane]), i) for i, plane in enumerate(planes)]
-    air, best = min(scored)
+    air, best = _least(trial, [[plane] for plane in planes])
     if air < _USELESS:
         return planes[best]
     middle = parent.hull.bounds.mean(0)
     through = [parent.worst[0], middle]
     pairs = [
-        ((first, float(first @ spot)), (second, float(second @ spot)))
+        [(first, float(first @ spot)), (second, float(second @ spot))]
         for first, second in combinations(axes, 2)
         for spot in through
     ]
-    scored_pairs = [(trial.air_left(list(pair)), i) for i, pair in enumerate(pairs)]
-    air_pair, best_pair = min(scored_pairs)
+    air_pair, best_pair = _least(trial, pairs)
     if air_pair < air:
-        first, second = pairs[best_pair]
-        return min((first, second), key=lambda plane: trial.air_left([plane]))
+        return min(pairs[best_pair], key=lambda plane: trial.air_left([plane]))
     return planes[best]
 
 
-class _Trial:
-    """Few points of a part and of the air in its hull, to try planes on."""
-
-    def __init__(self, parent: Measured, room: Room) -> None:
-        part = parent.part
-        step = max(1, len(part.faces) // _CORNERS_TRIED)
-        corners = part.vertices[part.faces[::step]]
-        self.edges = np.stack([corners, np.roll(corners, -1, axis=1)], 2).reshape(-1, 2, 3)
-        some = np.unique(part.faces[::step])
-        caps = part.caps[:: max(1, len(part.caps) // 100)]
-        self.points = np.concatenate([parent.hull.corners, part.vertices[some], caps])
-        low, high = parent.hull.bounds
-        axes = [
-            low[i] + (np.arange(_AIR_POINTS) + 0.5) * (high[i] - low[i]) / _AIR_POINTS
-            for i in range(3)
-        ]
-        inner = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
-        inner = inner[parent.hull.distance(inner) < 0]
-        outer = parent.hull.samples(2 * _GAP)
-        spots = np.concatenate([inner, outer[:: max(1, len(outer) // 600)]])
-        air = room.air(spots) - _DOUBT
-        self.spots, self.weight = spots[air > 0], air[air > 0]
-        self.total = max(float(self.weight.sum()), 1e-12)
-        self.size = float(np.prod(np.maximum(high - low, 1e-6)))
-
-    def air_left(self, planes: list[tuple[np.ndarray, float]]) -> float:
-        """Share of the air that the hulls between the planes still hold, plus a bit for size."""
-        groups = [(self.points, self.edges)]
-        for normal, offset in planes:
-            groups = [half for group in groups for half in _halves(*group, normal, offset)]
-        left = np.zeros(len(self.spots), dtype=bool)
-        largest = 0.0
-        for points, _ in groups:
-            hull = hull_of(points)
-            if hull is None:
-                continue
-            rest = ~left
-            left[rest] = hull.distance(self.spots[rest]) < 1e-5
-            largest = max(largest, float(np.prod(np.ptp(hull.bounds, axis=0))))
-        return float(self.weight[left].sum()) / self.total + 0.1 * largest / self.size
-
-
-def _halves(
-    points: np.ndarray, edges: np.ndarray, normal: np.ndarray, offset: float
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    height = points @ normal - offset
-    ends = edges @ normal - offset
-    cross = ends[:, 0] * ends[:, 1] < 0
-    low, high = ends[cross].T
-    share = low / (low - high)
-    fresh = edges[cross, 0] + share[:, None] * (edges[cross, 1] - edges[cross, 0])
-    return [
-        (np.concatenate([points[sign * height >= 0], fresh]), edges[(sign * ends >= 0).all(1)])
-        for sign in (-1, 1)
-    ]
+def _least(trial: Trial, ways: list[list[Plane]]) -> tuple[float, int]:
+    """The least air that one of the ways to cut leaves, and which one."""
+    rough = [trial.air_left_roughly(planes) for planes in ways]
+    order = np.argsort(rough, kind="stable")[:_TRIED_EXACTLY]
+    return min((trial.air_left(ways[i]), int(i)) for i in order)
 
 
 def _axes(parent: Measured) -> list[Float64[np.ndarray, "3"]]:

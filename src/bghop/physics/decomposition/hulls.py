@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Float64, Int32
 from scipy.spatial import ConvexHull, QhullError
 
 from bghop.geometry.band import surface_lattice
+from bghop.geometry.topology import face_area_vectors
 
 _DIAGONALS = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)])
 
@@ -58,12 +59,35 @@ def hull_of(points: Float[np.ndarray, "n 3"]) -> Hull | None:
     used[found.vertices] = np.arange(len(found.vertices))
     faces = used[found.simplices]
     corners = np.asarray(points[found.vertices], dtype=np.float64)
-    a, b, c = np.moveaxis(corners[faces], 1, 0)
-    inward = (np.cross(b - a, c - a) * found.equations[:, :3]).sum(1) < 0
+    area = face_area_vectors(corners, faces.astype(np.int64))
+    inward = (area * found.equations[:, :3]).sum(1) < 0
     faces[inward] = faces[inward][:, ::-1]
-    # Triangles of one flat side share their plane.
-    _, first = np.unique(found.equations.round(6), axis=0, return_index=True)
-    return Hull(corners, faces, found.equations[np.sort(first)], float(found.volume))
+    return Hull(corners, faces, _distinct(found.equations), float(found.volume))
+
+
+def planes_around(points: Float[np.ndarray, "n 3"]) -> Float64[np.ndarray, "_ 4"] | None:
+    """As `Hull.planes`, some of them repeated; None if the points are flat."""
+    if len(points) < 4:
+        return None
+    try:
+        return ConvexHull(points).equations
+    except (QhullError, ValueError):
+        return None
+
+
+def _distinct(planes: Float64[np.ndarray, "n 4"]) -> Float64[np.ndarray, "_ 4"]:
+    """Triangles of one flat side share their plane: one of each, in a fixed order."""
+    rounded = planes.round(6)
+    order = np.lexsort(rounded.T)
+    new = np.ones(len(planes), dtype=bool)
+    new[1:] = (np.diff(rounded[order], axis=0) != 0).any(1)
+    return planes[np.sort(order[new])]
+
+
+def rough_corners(hull: Hull) -> Float64[np.ndarray, "_ 3"]:
+    """The corners that are farthest along the axes and diagonals."""
+    directions = np.concatenate([np.eye(3), -np.eye(3), _DIAGONALS])
+    return hull.corners[np.unique((hull.corners @ directions.T).argmax(0))]
 
 
 def simplified(hull: Hull, tolerance: float, *, most: int = 64) -> Hull:
@@ -76,11 +100,11 @@ def simplified(hull: Hull, tolerance: float, *, most: int = 64) -> Hull:
     directions = np.concatenate([np.eye(3), -np.eye(3), _DIAGONALS])
     chosen = list(dict.fromkeys((hull.corners @ directions.T).argmax(0).tolist()))
     while len(chosen) < min(most, len(hull.corners)):
-        inner = hull_of(hull.corners[chosen])
-        if inner is None:
+        sides = planes_around(hull.corners[chosen])
+        if sides is None:
             return hull
-        far = inner.distance(hull.corners)
+        far = (hull.corners @ sides[:, :3].T + sides[:, 3]).max(axis=1)
         if far.max() <= tolerance:
-            return inner
+            break
         chosen.append(int(far.argmax()))
     return hull_of(hull.corners[chosen]) or hull
