@@ -22,6 +22,7 @@ from bghop.fields.recover import recover_hands
 from bghop.fields.released_recovery import recover_hands_released
 from bghop.geometry.mesh import Mesh, MeshQuery
 from bghop.geometry.rotations import random_rotations
+from bghop.geometry.sampling import points_on_triangles
 from bghop.geometry.transforms import invert_rigid, rigid, transform_points
 from bghop.hands.model import HandModel, HandParameters
 from bghop.synthesis.optimize import OptimizeOptions
@@ -92,7 +93,7 @@ def random_touch(
     skin = posed.vertices_object.double().numpy()
     # Between wrist and base of the middle finger: a point inside the flesh of every hand.
     palm = posed.joints_object[..., [0, 9], :].double().mean(-2).numpy()
-    goal = _surface_points(mesh, 2 * num, rng).reshape(num, 2, 3)
+    goal = points_on_triangles(mesh.vertices, mesh.faces, 2 * num, rng).reshape(num, 2, 3)
     start = mesh.diagonal + 2 * _ARM
     query = MeshQuery(mesh)
     t = np.empty((num, 2, 3))
@@ -194,14 +195,3 @@ def find_method(name: str, methods: dict[str, Method] | None = None) -> Method:
         return optimized(mesh, hand_model, num=num, seed=seed, up=up, steps=count)
 
     return with_steps
-
-
-def _surface_points(mesh: Mesh, num: int, rng: np.random.Generator) -> Float[np.ndarray, "_ 3"]:
-    """Uniform points of the surface by area."""
-    corners = mesh.vertices[mesh.faces]
-    area = np.linalg.norm(
-        np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1
-    )
-    face = rng.choice(len(area), size=num, p=area / area.sum())
-    weight = rng.dirichlet(np.ones(3), size=num)
-    return (corners[face] * weight[..., None]).sum(1)

@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64
 
 from bghop.geometry.mesh import Mesh, MeshQuery
+from bghop.geometry.sampling import points_on_triangles, triangle_areas
 from bghop.physics.decomposition.hulls import Hull
 from bghop.physics.decomposition.room import Room
 
@@ -23,15 +24,15 @@ def errors_of(
     Samples are spread by area. Only those count that a ball of a finger's width touches.
     """
     rng = np.random.default_rng(0)
-    areas = np.array([_areas(hull.corners, hull.faces).sum() for hull in hulls])
+    areas = np.array([triangle_areas(hull.corners, hull.faces).sum() for hull in hulls])
     outer = []
     for i, hull in enumerate(hulls):
         count = max(1, round(_SAMPLES * areas[i] / areas.sum()))
-        samples = _spread(hull.corners, hull.faces, count, rng)
+        samples = points_on_triangles(hull.corners, hull.faces, count, rng)
         outer.append(samples[_uncovered(samples, hulls[:i] + hulls[i + 1 :])])
     surface = np.concatenate(outer)
     signed = query.signed_distances(surface[room.reaches(surface)])
-    own = _spread(mesh.vertices, mesh.faces, _SAMPLES, rng)
+    own = points_on_triangles(mesh.vertices, mesh.faces, _SAMPLES, rng)
     own = own[room.reaches(own)]
     dents = np.full(len(own), np.inf)
     for hull in hulls:
@@ -53,18 +54,3 @@ def _uncovered(samples: Float64[np.ndarray, "n 3"], others: list[Hull]) -> Bool[
         if len(near):
             free[near] = other.distance(samples[near]) > -_INSIDE
     return free
-
-
-def _areas(vertices: np.ndarray, faces: np.ndarray) -> Float64[np.ndarray, "face"]:
-    a, b, c = np.moveaxis(vertices[faces], 1, 0)
-    return np.linalg.norm(np.cross(b - a, c - a), axis=1)
-
-
-def _spread(
-    vertices: np.ndarray, faces: np.ndarray, count: int, rng: np.random.Generator
-) -> Float64[np.ndarray, "n 3"]:
-    """Random points on triangles, by area."""
-    area = _areas(vertices, faces)
-    face = rng.choice(len(area), size=count, p=area / area.sum())
-    weight = rng.dirichlet(np.ones(3), size=count)
-    return (vertices[faces[face]] * weight[..., None]).sum(1)

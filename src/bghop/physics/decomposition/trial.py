@@ -52,12 +52,9 @@ class Trial:
 
     def air_left(self, planes: list[Plane]) -> float:
         """Share of the air that the hulls between the planes still hold, plus a bit for size."""
-        groups = [(self._points, self._edges)]
-        for normal, offset in planes:
-            groups = [half for group in groups for half in _halves(*group, normal, offset)]
         left = np.zeros(len(self._spots), dtype=bool)
         largest = 0.0
-        for points, _ in groups:
+        for points in self._divided(planes):
             sides = planes_around(points)
             if sides is None:
                 continue
@@ -69,12 +66,9 @@ class Trial:
 
     def air_left_roughly(self, planes: list[Plane]) -> float:
         """The same with hulls whose sides look along fixed directions: too large, but quick."""
-        groups = [(self._points, self._edges)]
-        for normal, offset in planes:
-            groups = [half for group in groups for half in _halves(*group, normal, offset)]
         left = np.zeros(len(self._spots), dtype=bool)
         largest = 0.0
-        for points, _ in groups:
+        for points in self._divided(planes):
             if len(points) < 4:
                 continue
             along = points @ self._directions
@@ -82,6 +76,13 @@ class Trial:
             left |= ((self._spots_along < high + 1e-5) & (self._spots_along > low - 1e-5)).all(1)
             largest = max(largest, float(np.prod((high - low)[:3])))
         return self._score(left, largest)
+
+    def _divided(self, planes: list[Plane]) -> list[np.ndarray]:
+        """Corners of the parts that the planes leave."""
+        groups = [(self._points, self._edges)]
+        for normal, offset in planes:
+            groups = [half for group in groups for half in _halves(*group, normal, offset)]
+        return [points for points, _ in groups]
 
     def _score(self, left: Bool[np.ndarray, "spot"], largest: float) -> float:
         share = float(self._weight[left].sum()) / self._total
