@@ -45,7 +45,7 @@ def _forces(**values: float) -> HoldSettings:
 SENSITIVITY = {
     "as_is": HoldSettings(),
     "step_1ms": HoldSettings(timestep=0.001),
-    "step_4ms": HoldSettings(timestep=0.004),
+    "step_2ms": HoldSettings(timestep=0.002),
     "friction_0.6": HoldSettings(friction=0.6),
     "friction_1.0": HoldSettings(friction=1.0),
     "forces_x0.67": _forces(finger_force=10.0, wrist_force=26.7, wrist_torque=4.8),
