@@ -1,12 +1,13 @@
 """The hold test on synthesised grasps of the shared meshes: does it discriminate? One JSON line.
 
     python benchmarks/hold.py [--meshes ../shared/meshes] [--only cracker,mug] [--num 8] [--seed 0]
-                              [--sensitivity]
+                              [--sensitivity | --threads]
 
 Per object: `num` grasps are synthesised, ranked as `bghop grasp` ranks them, and each goes through
 the hold test as it is, without its left and without its right hand, with friction 0.1, with other
 squeezes, pushed 3 mm deeper, opened by 30 mm, and through the static check. `--sensitivity` varies
-the numbers of the definition instead. Making the object's convex pieces is timed apart (they are
+the numbers of the definition instead; `--threads` only times the same grasps one after the other
+and side by side. Making the object's convex pieces is timed apart (they are
 cached). The grasps of an object run side by side, one thread a core.
 """
 
@@ -186,6 +187,20 @@ def _static(checks: list[StaticResult], results: list[HoldResult]) -> dict[str, 
     }
 
 
+def time_threads(mesh: Mesh, model: HandModel, num: int, seed: int) -> dict:
+    """Seconds for all grasps with one thread and with one a core, and their ratio."""
+    query = MeshQuery(mesh)
+    found = synthesize(mesh, hand_model=model, num=num, seed=seed)
+    grasps = [found.hands.rows(i) for i in range(len(found.energy))]
+    hold_tests(mesh, model, grasps[:1], query=query)
+    seconds = []
+    for threads in (1, None):
+        begin = time.perf_counter()
+        hold_tests(mesh, model, grasps, query=query, threads=threads)
+        seconds.append(round(time.perf_counter() - begin, 2))
+    return {"one_s": seconds[0], "side_by_side_s": seconds[1], "ratio": seconds[0] / seconds[1]}
+
+
 def main() -> None:
     """Run the objects asked for and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -194,6 +209,7 @@ def main() -> None:
     parser.add_argument("--num", type=int, default=8)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--sensitivity", action="store_true")
+    parser.add_argument("--threads", action="store_true")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     model = load_open_hand()
@@ -202,9 +218,15 @@ def main() -> None:
     for name, mesh in load_shared_objects(arguments.meshes).items():
         if not any(part in name for part in wanted):
             continue
-        row = run_object(mesh, model, arguments.num, arguments.seed, arguments.sensitivity)
+        if arguments.threads:
+            row = time_threads(mesh, model, arguments.num, arguments.seed)
+        else:
+            row = run_object(mesh, model, arguments.num, arguments.seed, arguments.sensitivity)
         rows[name] = row
         print(f"{name:24s} {json.dumps(row)}", file=sys.stderr, flush=True)
+    if arguments.threads:
+        print(json.dumps({"benchmark": "hold_threads", "rows": rows}))
+        return
     names = SENSITIVITY if arguments.sensitivity else DISCRIMINATION
     summary = {
         name: {
