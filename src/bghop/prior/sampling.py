@@ -1,0 +1,213 @@
+"""Samplers: from noise to latents, jointly or with parts given. DDIM and DPM-Solver++(2M).
+
+Both walk a `NoisePath`; they differ in one line (`_Solver`). Parts that are given never move: a
+network with a level per part sees them clean (level 0), one with a single level sees them at its
+own noise (replacement). Either way the result holds them exactly.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from bghop.errors import OptionError
+from bghop.prior.denoiser import Condition, Denoiser, clean_from, concatenated
+from bghop.prior.layout import ChannelLayout
+from bghop.prior.schedule import NoisePath, Schedule
+
+Method = Literal["ddim", "dpm++"]
+METHODS: tuple[Method, ...] = ("ddim", "dpm++")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleOptions:
+    """How to sample."""
+
+    method: Method = "dpm++"
+    """`ddim` (Song et al. 2021, eta 0) or `dpm++` (Lu et al. 2022, 2M, first order at the end)."""
+    steps: int = 25
+    guidance: float = 2.0
+    """1: none; above, the conditional answer is extrapolated away from the unconditional one."""
+    clip: float | None = None
+    """Largest absolute value of a predicted clean latent; the released models use 1."""
+
+    def __post_init__(self) -> None:
+        """Refuse what no sampler does.
+
+        Raises:
+            OptionError: Naming the option and what it may be.
+        """
+        if self.method not in METHODS:
+            raise OptionError(f"unknown sampler '{self.method}': use one of {', '.join(METHODS)}")
+        if self.steps < 1:
+            raise OptionError(f"{self.steps} sampling steps: use 1 or more")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Given:
+    """Parts that are known; the others are sampled."""
+
+    latent: Float[Tensor, "b channel x y z"]
+    """Clean latents; only the channels of given parts are read."""
+    parts: Bool[Tensor, "b part=3"]
+
+
+def noise_like(
+    num: int,
+    shape: tuple[int, ...],
+    *,
+    seed: int,
+    first: int = 0,
+    device: torch.device | str | None = None,
+) -> Float[Tensor, "num channel x y z"]:
+    """Unit noise whose row `i` depends on `(seed, first + i)` only, never on the batch or device."""
+    rows = []
+    for i in range(first, first + num):
+        mixed = (seed * 0x9E3779B97F4A7C15 + (i + 1) * 0xBF58476D1CE4E5B9) % 2**63
+        rows.append(torch.randn(shape, generator=torch.Generator().manual_seed(mixed)))
+    return torch.stack(rows).to(device)
+
+
+@torch.no_grad()
+def sample_latents(
+    denoiser: Denoiser,
+    schedule: Schedule,
+    layout: ChannelLayout,
+    condition: Condition,
+    noise: Float[Tensor, "b channel x y z"],
+    *,
+    options: SampleOptions | None = None,
+    given: Given | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    watch: Callable[[int, Tensor], None] | None = None,
+) -> Float[Tensor, "b channel x y z"]:
+    """Clean latents from noise.
+
+    Args:
+        denoiser: the network; asked once a step for twice the batch if there is guidance.
+        schedule: the one it was trained with.
+        layout: channels of the parts.
+        condition: text and present hands.
+        noise: start, see `noise_like`; rows are independent of each other.
+        options: method, steps, guidance.
+        given: parts that are known.
+        progress: called with (steps done, steps in all).
+        watch: called with (step, predicted clean latents), for pictures.
+
+    Returns:
+        Latents; channels of given parts equal `given.latent` exactly.
+    """
+    options = options or SampleOptions()
+    path = schedule.path(options.steps)
+    x = noise
+    fixed = None if given is None else layout.spread_mask(given.parts)
+    before: _Step | None = None
+    for step in range(len(path)):
+        here, after = _point(path, step), _point(path, step + 1)
+        levels = x.new_full((len(x), 3), here.level)
+        seen = x
+        if given is not None and fixed is not None:
+            known = given.latent
+            if denoiser.level_per_part:
+                levels = torch.where(given.parts, torch.zeros_like(levels), levels)
+            else:
+                known = here.alpha * known + here.sigma * noise
+            seen = torch.where(fixed, known, x)
+        clean = predict_clean(denoiser, seen, levels, condition, here, options)
+        if given is not None and fixed is not None:
+            clean = torch.where(fixed, given.latent, clean)
+        if watch is not None:
+            watch(step, clean)
+        now = _Step(point=here, clean=clean)
+        x = _SOLVERS[options.method](x, now, after, before)
+        before = now
+        if progress is not None:
+            progress(step + 1, len(path))
+    return x if given is None or fixed is None else torch.where(fixed, given.latent, x)
+
+
+def predict_clean(
+    denoiser: Denoiser,
+    x: Float[Tensor, "b channel x y z"],
+    levels: Float[Tensor, "b part=3"],
+    condition: Condition,
+    point: "Point",
+    options: SampleOptions,
+) -> Float[Tensor, "b channel x y z"]:
+    """The guided clean latent of noisy ones that all have the noise of `point`.
+
+    Guidance is applied to what the network answers; as the clean latent is linear in that, it
+    does not matter to which of them.
+    """
+    if options.guidance == 1.0 or not bool(condition.text_given.any()):
+        output = denoiser(x, levels, condition)
+    else:
+        both = concatenated(condition, condition.without_text())
+        answers = denoiser(torch.cat([x, x]), torch.cat([levels, levels]), both)
+        conditional, unconditional = answers.chunk(2)
+        output = unconditional + options.guidance * (conditional - unconditional)
+    alpha, sigma = x.new_tensor(point.alpha), x.new_tensor(point.sigma)
+    clean = clean_from(denoiser.prediction, output, x, alpha, sigma)
+    return clean if options.clip is None else clean.clamp(-options.clip, options.clip)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """One place on a path."""
+
+    level: float
+    alpha: float
+    sigma: float
+
+    @property
+    def half_log_snr(self) -> float:
+        """`log(alpha / sigma)`; infinite at the clean end."""
+        if self.sigma == 0:
+            return float("inf")
+        return float(torch.tensor(self.alpha / self.sigma, dtype=torch.float64).log())
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Step:
+    point: Point
+    clean: Tensor
+
+
+def _point(path: NoisePath, step: int) -> Point:
+    if step == len(path):
+        return Point(level=0.0, alpha=1.0, sigma=0.0)
+    return Point(
+        level=float(path.level[step]), alpha=float(path.alpha[step]), sigma=float(path.sigma[step])
+    )
+
+
+def _ddim(x: Tensor, now: _Step, after: Point, before: _Step | None) -> Tensor:  # noqa: ARG001
+    """DDIM with eta 0: keep the noise that the (clipped) clean latent leaves (eq. 12)."""
+    eps = (x - now.point.alpha * now.clean) / now.point.sigma
+    return after.alpha * now.clean + after.sigma * eps
+
+
+def _dpm(x: Tensor, now: _Step, after: Point, before: _Step | None) -> Tensor:
+    """DPM-Solver++(2M), algorithm 2: extrapolates the clean latent linearly in log(alpha/sigma).
+
+    The first and the last step are of first order, as there is nothing to extrapolate from, and
+    nothing to extrapolate to at infinity.
+    """
+    target = now.clean
+    if before is not None and after.sigma > 0:
+        step = after.half_log_snr - now.point.half_log_snr
+        last = now.point.half_log_snr - before.point.half_log_snr
+        target = target + step / (2 * last) * (now.clean - before.clean)
+    shrink = after.sigma / now.point.sigma
+    # alpha (1 - exp(-h)) with exp(-h) = (sigma'/alpha') (alpha/sigma), written without infinities.
+    grow = after.alpha - shrink * now.point.alpha
+    return shrink * x + grow * target
+
+
+_SOLVERS: dict[Method, Callable[[Tensor, _Step, Point, _Step | None], Tensor]] = {
+    "ddim": _ddim,
+    "dpm++": _dpm,
+}

@@ -1,0 +1,141 @@
+"""Noise schedules: `x_t = alpha x_0 + sigma eps`, with `alpha^2 + sigma^2 = 1`.
+
+A schedule maps a *level* (what the network is told) to alpha and sigma. Samplers walk along a
+`NoisePath`, a list of levels from noise to clean, and need to know nothing else.
+"""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float64
+from torch import Tensor
+
+from bghop.errors import OptionError
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class NoisePath:
+    """Levels that a sampler visits, noisiest first; the clean end (alpha 1, sigma 0) follows."""
+
+    level: Float64[Tensor, "step"]
+    alpha: Float64[Tensor, "step"]
+    sigma: Float64[Tensor, "step"]
+
+    def __len__(self) -> int:
+        """Number of network evaluations."""
+        return len(self.level)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleasedSchedule:
+    """The discrete schedule of G-HOP and BG-HOP; levels are training steps 0 to 999.
+
+    `betas = linspace(sqrt(beta_start), sqrt(beta_end), steps)^2` (their config calls it linear).
+    """
+
+    type: Literal["released"] = "released"
+    steps: int = 1000
+    beta_start: float = 0.0015
+    beta_end: float = 0.0195
+
+    def alphas_cumprod(self) -> Float64[Tensor, "step"]:
+        """`alpha^2` at every training step."""
+        root = np.linspace(self.beta_start**0.5, self.beta_end**0.5, self.steps, dtype=np.float64)
+        return torch.from_numpy(np.cumprod(1.0 - root**2))
+
+    def alpha_sigma(self, level: Float[Tensor, "*batch"]) -> tuple[Tensor, Tensor]:
+        """Alpha and sigma at whole training steps, in the level's shape, float32."""
+        squared = self.alphas_cumprod().to(level.device)[level.round().long()]
+        return squared.sqrt().float(), (1 - squared).sqrt().float()
+
+    def path(self, num: int) -> NoisePath:
+        """`num` steps spread evenly over the training steps, first and last among them.
+
+        Raises:
+            OptionError: More steps than were trained, or fewer than two.
+        """
+        if not 2 <= num <= self.steps:
+            raise OptionError(f"{num} sampling steps: use 2 to {self.steps}")
+        stride = (self.steps - 1) / (num - 1)
+        level = torch.tensor([round(i * stride) for i in reversed(range(num))])
+        squared = self.alphas_cumprod()[level]
+        return NoisePath(level=level.double(), alpha=squared.sqrt(), sigma=(1 - squared).sqrt())
+
+    def draw(
+        self, num: int, *, generator: torch.Generator | None = None
+    ) -> Float[Tensor, "num"]:
+        """Training levels, uniform over all steps."""
+        return torch.randint(0, self.steps, (num,), generator=generator).float()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CosineSchedule:
+    """Continuous levels 0 (clean, exactly) to 1 (noise): `tan(pi t / 2) = shift sigma / alpha`.
+
+    `shift` < 1 moves all levels towards more noise. Neighbouring cells of a field say the same
+    thing many times over, so noise that hides one cell hardly hides a joint (Hoogeboom et al.,
+    simple diffusion, 2023, eq. 4): the more redundant the latent, the smaller the shift.
+    """
+
+    type: Literal["cosine"] = "cosine"
+    shift: float = 1.0
+    log_snr_min: float = -15.0
+    """`log(alpha^2 / sigma^2)` at level 1."""
+    log_snr_max: float = 12.0
+    """Limit close to level 0; at level 0 itself there is no noise at all."""
+
+    def alpha_sigma(self, level: Float[Tensor, "*batch"]) -> tuple[Tensor, Tensor]:
+        """Alpha and sigma in the level's type and shape."""
+        log_snr = 2 * (math.log(self.shift) - torch.log(torch.tan(math.pi / 2 * level.double())))
+        log_snr = log_snr.clamp(self.log_snr_min, self.log_snr_max)
+        alpha, sigma = log_snr.sigmoid().sqrt(), (-log_snr).sigmoid().sqrt()
+        clean = level <= 0
+        alpha = torch.where(clean, torch.ones_like(alpha), alpha)
+        sigma = torch.where(clean, torch.zeros_like(sigma), sigma)
+        return alpha.to(level.dtype), sigma.to(level.dtype)
+
+    def path(self, num: int) -> NoisePath:
+        """Levels `1, 1 - 1/num, ..., 1/num`.
+
+        Raises:
+            OptionError: Fewer than one step.
+        """
+        if num < 1:
+            raise OptionError(f"{num} sampling steps: use 1 or more")
+        level = 1 - torch.arange(num, dtype=torch.float64) / num
+        alpha, sigma = self.alpha_sigma(level)
+        return NoisePath(level=level, alpha=alpha, sigma=sigma)
+
+    def draw(
+        self, num: int, *, generator: torch.Generator | None = None
+    ) -> Float[Tensor, "num"]:
+        """Training levels, uniform in (0, 1], one in each of `num` equal parts (less variance)."""
+        place = torch.randperm(num, generator=generator) + torch.rand(num, generator=generator)
+        return 1 - place / num
+
+
+Schedule = ReleasedSchedule | CosineSchedule
+SCHEDULES: dict[str, type[ReleasedSchedule] | type[CosineSchedule]] = {
+    "released": ReleasedSchedule,
+    "cosine": CosineSchedule,
+}
+
+
+def schedule_from_config(config: dict[str, Any]) -> Schedule:
+    """A schedule from the plain values of a checkpoint's config; `asdict` is the inverse.
+
+    Raises:
+        OptionError: There is no such schedule.
+    """
+    kind = str(config.get("type"))
+    if kind not in SCHEDULES:
+        raise OptionError(f"unknown noise schedule '{kind}': use one of {', '.join(SCHEDULES)}")
+    return SCHEDULES[kind](**config)
+
+
+def schedule_config(schedule: Schedule) -> dict[str, Any]:
+    """Plain values of a schedule."""
+    return asdict(schedule)
