@@ -28,7 +28,10 @@ from bghop.prior.text.words import (
 MAX_WORDS = 6
 """Words of the longest name that is looked for."""
 
+_PAUSE = ","
+"""Stands for punctuation; never a word."""
 _SIZES = ("small", "medium", "large")
+_BORDERS = DETERMINERS | BREAKS | AGENTS | MANNERS | {_PAUSE}
 _IRREGULAR_PLURALS = MappingProxyType(
     {"mice": "mouse", "geese": "goose", "teeth": "tooth", "feet": "foot", "knives": "knife",
      "loaves": "loaf", "leaves": "leaf", "shelves": "shelf", "scarves": "scarf", "halves": "half",
@@ -80,9 +83,11 @@ class Names:
 
 @dataclass(frozen=True, kw_only=True)
 class _Chunk:
-    """Neighbouring words between two breaks."""
+    """Neighbouring words between two borders."""
 
     words: tuple[str, ...]
+    after_verb: bool
+    """Right after a verb, or a verb and an article: "hold a mug"."""
     after_determiner: bool
     before_determiner: bool
     before_of: bool
@@ -91,23 +96,30 @@ class _Chunk:
 def find_phrase(prompt: str, names: Names) -> Phrase | None:
     """The object that a prompt names; None if it names none (or is empty).
 
-    Of several objects the first one counts, except that a leading bare word before an article is
-    a verb ("iron a shirt") and that "pair", "lid", "picture" and such lead on with "of".
+    Of several objects the first one right after a verb counts, else the first one. A bare word
+    before an article is a verb ("iron a shirt"); "pair", "lid", "picture" and unknown words lead
+    on with "of". People and hands are the object only if nothing else is named ("robot").
     """
-    words = split_words(prompt)
-    if whole := names.find(words):
-        return Phrase(text=whole, known=True)
-    chunks = [chunk for chunk in _chunks(words, names) if not _is_idle(chunk, names)]
-    # What is clearly an object first, then what may be one, then hands and people.
-    for acceptable in (_is_object, _is_named):
-        for chunk in chunks:
-            if acceptable(chunk, names):
-                return _phrase_of(chunk.words, names)
-    if chunks:
-        return _phrase_of(chunks[-1].words, names)
-    tail = tuple(word for word in words if word in AGENTS)
-    found = next((name for word in tail if (name := names.find((word,)))), None)
-    return None if found is None else Phrase(text=found, known=True)
+    whole = split_words(prompt)
+    # Data sets also write the head first: "bottle_mustard".
+    for words in (whole, (*whole[1:], *whole[:1])):
+        if name := names.find(words):
+            return Phrase(text=name, known=True)
+    marked = _marked(prompt)
+    # "rolling dough" is read as verb and noun; "awning" only if there is nothing else.
+    for participles in (True, False):
+        chunks = [
+            c for c in _chunks(marked, names, participles=participles) if not _is_idle(c, names)
+        ]
+        for acceptable in (_is_direct_object, _is_object, _is_named):
+            for chunk in chunks:
+                if acceptable(chunk, names):
+                    return _phrase_of(chunk.words, names)
+        if chunks:
+            return _phrase_of(chunks[0].words, names)
+    holders = (names.find((word,)) for word in whole if word in AGENTS)
+    name = next((name for name in holders if name), None)
+    return None if name is None else Phrase(text=name, known=True)
 
 
 def split_words(text: str) -> tuple[str, ...]:
@@ -134,28 +146,40 @@ def singulars(word: str) -> tuple[str, ...]:
     return (word[:-1], word[:-2]) if word.endswith("es") else (word[:-1],)
 
 
-def _chunks(words: tuple[str, ...], names: Names) -> list[_Chunk]:
-    """The words between function words, verbs, hands and words of manner."""
+def _marked(prompt: str) -> tuple[str, ...]:
+    """The words with `_PAUSE` where punctuation separates them."""
+    parts = [split_words(part) for part in re.split(r"[^\w\s'’`-]+", prompt)]
+    return tuple(word for part in parts if part for word in (*part, _PAUSE))
+
+
+def _chunks(words: tuple[str, ...], names: Names, *, participles: bool) -> list[_Chunk]:
+    """The words between function words, verbs, hands, words of manner and punctuation."""
     kept = _within_names(words, names)
     chunks: list[_Chunk] = []
     run: list[str] = []
-    determined = False
-    for i, word in enumerate((*words, "of")):
-        last = i == len(words)
-        if not last and (i in kept or not _is_border(word, names)):
+    determined = acted = False
+    for i, word in enumerate((*words, _PAUSE)):
+        verb = word in VERBS or (participles and (run or not determined) and _is_participle(word))
+        unknown = names.find((word,)) is None
+        if i in kept or not (word in _BORDERS or (unknown and (verb or word.endswith("ly")))):
             run.append(word)
             continue
         if run:
             chunks.append(
                 _Chunk(
                     words=tuple(run),
+                    after_verb=acted,
                     after_determiner=determined,
                     before_determiner=word in DETERMINERS,
-                    before_of=word == "of" and not last,
+                    before_of=word == "of",
                 )
             )
-            run, determined = [], False
-        determined = word in DETERMINERS or (determined and word not in BREAKS)
+            run, determined, acted = [], False, False
+        determined = word in DETERMINERS
+        if verb:
+            acted = words[i - 1 : i] != ("for",)  # "kettle for boiling water"
+        else:
+            acted = acted and (determined or word in MANNERS)
     return chunks
 
 
@@ -164,36 +188,38 @@ def _within_names(words: tuple[str, ...], names: Names) -> set[int]:
     kept: set[int] = set()
     for start in range(len(words)):
         for end in range(start + 2, min(start + MAX_WORDS, len(words)) + 1):
-            if names.find(words[start:end]):
+            if _PAUSE not in words[start:end] and names.find(words[start:end]):
                 kept.update(range(start, end))
     return kept
 
 
-def _is_border(word: str, names: Names) -> bool:
-    if word in DETERMINERS or word in BREAKS or word in AGENTS or word in MANNERS:
-        return True
-    if names.find((word,)):
-        return False
-    return word in VERBS or (len(word) > 4 and word.endswith("ly"))
+def _is_participle(word: str) -> bool:
+    """Whether an unknown word is likelier a verb: "adjusting", "wrapped"."""
+    return len(word) > 5 and word.endswith(("ing", "ed"))
 
 
 def _is_idle(chunk: _Chunk, names: Names) -> bool:
     """Whether a chunk only leads to the object: "pair (of)", "image (of)", "red (and)"."""
-    if chunk.before_of and chunk.words[-1] in OF_WORDS:
+    if chunk.before_of and (_is_lead(chunk.words[-1]) or not _is_named(chunk, names)):
         return True
     if names.find(chunk.words):
         return False
     return all(word in ATTRIBUTES or word in PICTURES for word in chunk.words)
 
 
+def _is_lead(word: str) -> bool:
+    return not OF_WORDS.isdisjoint((word, *singulars(word)))
+
+
+def _is_direct_object(chunk: _Chunk, names: Names) -> bool:
+    return chunk.after_verb and _is_object(chunk, names)
+
+
 def _is_object(chunk: _Chunk, names: Names) -> bool:
     """Whether a chunk is a noun phrase for sure and not a verb: "iron a shirt", "typing on"."""
-    if chunk.after_determiner:
+    if chunk.after_determiner or not chunk.before_determiner:
         return True
-    known = _is_named(chunk, names)
-    if chunk.before_determiner:
-        return known and len(chunk.words) > 1
-    return known or not chunk.words[-1].endswith("ing")
+    return _is_named(chunk, names) and len(chunk.words) > 1
 
 
 def _is_named(chunk: _Chunk, names: Names) -> bool:
@@ -214,7 +240,7 @@ def _known_end(words: tuple[str, ...], names: Names) -> str | None:
         for length in range(min(MAX_WORDS, len(words)), 0, -1):
             if name := names.find(words[-length:]):
                 return name
-        if words[-1] not in ATTRIBUTES:
+        if not _is_attribute(words[-1]):
             return None
         words = words[:-1]
     return None
@@ -222,8 +248,12 @@ def _known_end(words: tuple[str, ...], names: Names) -> str | None:
 
 def _bare(words: tuple[str, ...]) -> tuple[str, ...]:
     """Unknown words without attributes at either end; at least one word stays."""
-    while len(words) > 1 and words[0] in ATTRIBUTES:
+    while len(words) > 1 and _is_attribute(words[0]):
         words = words[1:]
-    while len(words) > 1 and words[-1] in ATTRIBUTES:
+    while len(words) > 1 and _is_attribute(words[-1]):
         words = words[:-1]
     return words
+
+
+def _is_attribute(word: str) -> bool:
+    return word in ATTRIBUTES or (len(word) > 4 and word.endswith("ed"))

@@ -16,30 +16,35 @@ DETERMINERS = _words(
 
 BREAKS = _words(
     "with by on in into onto at to from for of off over under above below near beside between "
-    "behind through against inside outside up down out around across along upon using via as "
-    "like and or then while when who which where so but not there here is are was were be being "
-    "been has have having had do does did will would should could may might must please very "
-    "quite it them him me us you i he she they we something anything everything nothing"
+    "behind through about only against inside outside up down out around across along upon "
+    "using via as like and or then how half without within wearing while when who which where "
+    "so but not there here is are was were be being been has have having had do does did will "
+    "would should could may might must please very quite it them him me us you i he she they we "
+    "something anything everything nothing"
 )
 """Words that end a noun phrase and are never part of one."""
 
 OF_WORDS = _words(
-    "pair set piece bunch kind type sort handful image images photo photos picture pictures "
-    "drawing render rendering video view sketch lid handle edge rim side top bottom end part "
-    "half couple lot number group example instance copy front back slice stack pile model body "
-    "corner"
+    "cap cover page pages spout neck base blade manipulation pair set piece bunch kind type "
+    "sort handful image images photo photos picture pictures drawing render rendering video "
+    "view sketch lid handle edge rim side top bottom end part half couple lot number group "
+    "example instance copy front back slice stack pile model body corner"
 )
-"""Before "of" these only lead to the object: "a pair of scissors", "the top of a box"."""
+"""Before "of" these, and their plurals, only lead to the object: "a pair of scissors"."""
 
-PICTURES = _words("image photo picture drawing render rendering video view sketch scene clip frame")
+PICTURES = _words(
+    "images photos pictures image photo picture drawing render rendering video view sketch "
+    "scene clip frame"
+)
 """Words of captions, not of objects, unless nothing else is named."""
 
 AGENTS = _words(
-    "hand hands finger fingers thumb palm palms fist arm arms wrist person persons people man "
-    "men woman women human humans someone somebody anyone user boy girl child children kid kids "
-    "adult actor subject player worker chef robot he she they left right"
+    "object objects thing things item items hand hands finger fingers thumb palm palms fist arm "
+    "arms wrist person persons people man men woman women human humans someone somebody anyone "
+    "user boy girl child children kid kids adult actor subject player worker chef robot he she "
+    "they left right"
 )
-"""Who holds and with what; the object only if nothing else is named."""
+"""Who holds, with what, and words for any object; the object only if nothing else is named."""
 
 MANNERS = _words(
     "together bimanual bimanually twohanded onehanded handed again back away now still"
@@ -68,7 +73,9 @@ _VERBS = _words(
     "clean wipe cut chop slice stir mix cook serve read write draw play wear keep reach lean "
     "stand sit try want need make get see contain depict interact wield steer support balance "
     "steady stack unpack drag slide screw unscrew tie untie wave drop remove attach insert type "
-    "hit strike mount demonstrate perform"
+    "hit strike mount demonstrate perform sweep beat drive blow fly ride peel hang tighten "
+    "loosen fasten uncap spray staple feed water sew knit dig paddle hurl sip taste scrub "
+    "polish dust"
 )
 _IRREGULAR = _words(
     "held took taken threw thrown caught gave given brought shook shaken swung cut put got made "
