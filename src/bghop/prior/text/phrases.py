@@ -91,6 +91,7 @@ class _Chunk:
     after_determiner: bool
     before_determiner: bool
     before_of: bool
+    before_pause: bool
 
 
 def find_phrase(prompt: str, names: Names) -> Phrase | None:
@@ -108,9 +109,9 @@ def find_phrase(prompt: str, names: Names) -> Phrase | None:
     marked = _marked(prompt)
     # "rolling dough" is read as verb and noun; "awning" only if there is nothing else.
     for participles in (True, False):
-        chunks = [
-            c for c in _chunks(marked, names, participles=participles) if not _is_idle(c, names)
-        ]
+        every = _chunks(marked, names, participles=participles)
+        chunks = [chunk for chunk in every if not _is_idle(chunk, names)]
+        chunks = chunks or [chunk for chunk in every if _is_named(chunk, names)]
         for acceptable in (_is_direct_object, _is_object, _is_named):
             for chunk in chunks:
                 if acceptable(chunk, names):
@@ -172,14 +173,14 @@ def _chunks(words: tuple[str, ...], names: Names, *, participles: bool) -> list[
                     after_determiner=determined,
                     before_determiner=word in DETERMINERS,
                     before_of=word == "of",
+                    before_pause=word == _PAUSE,
                 )
             )
             run, determined, acted = [], False, False
         determined = word in DETERMINERS
-        if verb:
-            acted = words[i - 1 : i] != ("for",)  # "kettle for boiling water"
-        else:
-            acted = acted and (determined or word in MANNERS)
+        still = determined or word in MANNERS
+        # The water is not the object of "kettle for boiling water".
+        acted = words[i - 1 : i] != ("for",) if verb else acted and still
     return chunks
 
 
@@ -202,9 +203,8 @@ def _is_idle(chunk: _Chunk, names: Names) -> bool:
     """Whether a chunk only leads to the object: "pair (of)", "image (of)", "red (and)"."""
     if chunk.before_of and (_is_lead(chunk.words[-1]) or not _is_named(chunk, names)):
         return True
-    if names.find(chunk.words):
-        return False
-    return all(word in ATTRIBUTES or word in PICTURES for word in chunk.words)
+    bare = all(word in ATTRIBUTES or word in PICTURES for word in chunk.words)
+    return bare and (chunk.before_pause or not _is_named(chunk, names))
 
 
 def _is_lead(word: str) -> bool:

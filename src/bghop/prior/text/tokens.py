@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
@@ -21,13 +21,14 @@ class TextTokens:
 
     def to(
         self, *, device: torch.device | str | None = None, dtype: torch.dtype | None = None
-    ) -> Self:
+    ) -> "TextTokens":
         """The same tokens on another device or in another precision."""
-        return type(self)(
+        return TextTokens(
             tokens=self.tokens.to(device=device, dtype=dtype), given=self.given.to(device=device)
         )
 
 
+@runtime_checkable
 class TextEncoder(Protocol):
     """Prompts to tokens; rows do not depend on the other prompts of the call."""
 
