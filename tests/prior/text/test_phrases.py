@@ -74,6 +74,7 @@ def test_prompts_about_a_mug(prompt):
         ("drive a nail with a hammer", "nail"),
         ("a kettle for boiling water", "kettle"),
         ("box of cereal", "box"),
+        ("large storage box with hinged lid", "storage box"),
         ("cup/mug", "cup"),
         ("typing on a keyboard", "keyboard"),
         # People are the object only if nothing else is named.

@@ -128,7 +128,8 @@ class MiniLm:
             ) from error
         try:
             config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-            with torch.device("meta"):
+            # The first values are thrown away; the caller's random numbers stay as they are.
+            with torch.random.fork_rng(devices=()):
                 model = _Bert(config)
             state = _renamed(load_file(folder / "model.safetensors"))
             model.load_state_dict(state, assign=True)

@@ -179,8 +179,9 @@ def _chunks(words: tuple[str, ...], names: Names, *, participles: bool) -> list[
             run, determined, acted = [], False, False
         determined = word in DETERMINERS
         still = determined or word in MANNERS
-        # The water is not the object of "kettle for boiling water".
-        acted = words[i - 1 : i] != ("for",) if verb else acted and still
+        # Neither "kettle for boiling water" nor "box with hinged lid" is about what follows.
+        acts = verb and words[i - 1 : i] != ("for",) and (word in VERBS or word.endswith("ing"))
+        acted = acts if verb else acted and still
     return chunks
 
 
