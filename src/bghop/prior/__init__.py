@@ -1,0 +1,1 @@
+"""The learned prior: latents, noise, denoisers, sampling, text, checkpoints."""
