@@ -27,9 +27,7 @@ def formula_tensor(name, shape):
 
 
 def formula_input(name, *shape):
-    return torch.from_numpy(
-        generator(f"input:{name}").standard_normal(shape).astype(np.float32)
-    )
+    return torch.from_numpy(generator(f"input:{name}").standard_normal(shape).astype(np.float32))
 
 
 def filled(module, prefix):

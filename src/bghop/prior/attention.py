@@ -12,7 +12,9 @@ from torch.nn import functional
 class Attention(nn.Module):
     """Multi-head attention of `x` to `context` (to itself if there is none)."""
 
-    def __init__(self, channels: int, head_channels: int, *, context_dim: int | None = None):
+    def __init__(
+        self, channels: int, head_channels: int, *, context_dim: int | None = None
+    ) -> None:
         super().__init__()
         self.heads = channels // head_channels
         self.to_q = nn.Linear(channels, channels, bias=False)
@@ -41,7 +43,7 @@ class Attention(nn.Module):
 class GatedLinear(nn.Module):
     """Linear layer whose second half gates the first: value * gelu(gate)."""
 
-    def __init__(self, channels: int, out_channels: int):
+    def __init__(self, channels: int, out_channels: int) -> None:
         super().__init__()
         self.proj = nn.Linear(channels, 2 * out_channels)
 
@@ -54,7 +56,7 @@ class GatedLinear(nn.Module):
 class FeedForward(nn.Module):
     """Gated MLP, four times as wide inside."""
 
-    def __init__(self, channels: int, *, widening: int = 4):
+    def __init__(self, channels: int, *, widening: int = 4) -> None:
         super().__init__()
         inner = widening * channels
         # The place in the middle is the released code's dropout, whose rate is 0.
@@ -70,7 +72,7 @@ class FeedForward(nn.Module):
 class TransformerBlock(nn.Module):
     """Pre-normalised self-attention, cross-attention and MLP, each added to its input."""
 
-    def __init__(self, channels: int, head_channels: int, context_dim: int):
+    def __init__(self, channels: int, head_channels: int, context_dim: int) -> None:
         super().__init__()
         self.attn1 = Attention(channels, head_channels)
         self.ff = FeedForward(channels)
@@ -93,7 +95,9 @@ class TransformerBlock(nn.Module):
 class GridTransformer(nn.Module):
     """Transformer over the cells of a grid, added to its input."""
 
-    def __init__(self, channels: int, head_channels: int, context_dim: int, *, depth: int = 1):
+    def __init__(
+        self, channels: int, head_channels: int, context_dim: int, *, depth: int = 1
+    ) -> None:
         super().__init__()
         self.norm = nn.GroupNorm(32, channels, eps=1e-6)
         self.proj_in = nn.Conv3d(channels, channels, 1)

@@ -1,8 +1,8 @@
 """The denoiser of the released models: a 3D U-Net with text by cross-attention.
 
-One network, two sizes: 23 channels (object latent and right hand, G-HOP) and 43 (object latent, right
-and left hand, BG-HOP). The parameters have the names of the released files without their prefix
-`glide_model.`. The released channel order is object, right, left; it becomes ours in
+One network, two sizes: 23 channels (object latent and right hand, G-HOP) and 43 (object latent,
+right and left hand, BG-HOP). The parameters have the names of the released files without their
+prefix `glide_model.`. The released channel order is object, right, left; it becomes ours in
 `prior/layout.py`, not here.
 """
 
@@ -52,7 +52,7 @@ class UNet3DConfig:
 class ResBlock(nn.Module):
     """Two convolutions; the time embedding scales and shifts between them; added to the input."""
 
-    def __init__(self, channels: int, out_channels: int, embedding: int, dropout: float):
+    def __init__(self, channels: int, out_channels: int, embedding: int, dropout: float) -> None:
         super().__init__()
         self.in_layers = nn.Sequential(
             nn.GroupNorm(32, channels), nn.SiLU(), nn.Conv3d(channels, out_channels, 3, padding=1)
@@ -75,8 +75,9 @@ class ResBlock(nn.Module):
     ) -> Float[Tensor, "batch out x y z"]:
         """Same grid, `out_channels` channels."""
         scale, shift = self.emb_layers(embedding)[..., None, None, None].chunk(2, dim=1)
-        hidden = self.out_layers[0](self.in_layers(x)) * (1 + scale) + shift
-        for layer in self.out_layers[1:]:
+        norm, *rest = self.out_layers
+        hidden = norm(self.in_layers(x)) * (1 + scale) + shift
+        for layer in rest:
             hidden = layer(hidden)
         return self.skip_connection(x) + hidden
 
@@ -84,7 +85,7 @@ class ResBlock(nn.Module):
 class Downsample(nn.Module):
     """Strided convolution."""
 
-    def __init__(self, channels: int, stride: tuple[int, int, int]):
+    def __init__(self, channels: int, stride: tuple[int, int, int]) -> None:
         super().__init__()
         self.op = nn.Conv3d(channels, channels, 3, stride=stride, padding=1)
 
@@ -98,7 +99,7 @@ class Downsample(nn.Module):
 class Upsample(nn.Module):
     """Every cell repeated, then a convolution."""
 
-    def __init__(self, channels: int, factors: tuple[int, int, int]):
+    def __init__(self, channels: int, factors: tuple[int, int, int]) -> None:
         super().__init__()
         self.factors = factors
         self.conv = nn.Conv3d(channels, channels, 3, padding=1)
@@ -129,7 +130,7 @@ class Stage(nn.Sequential):
 class UNet3D(nn.Module):
     """Predicts the noise in a grid, given the time step and text."""
 
-    def __init__(self, config: UNet3DConfig | None = None):
+    def __init__(self, config: UNet3DConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or UNet3DConfig()
         width, embedding = config.model_channels, 4 * config.model_channels

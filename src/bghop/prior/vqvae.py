@@ -1,7 +1,8 @@
 """The first stage of the released models: distance grids to latents and back, with a codebook.
 
-A 64^3 grid of signed distances (clamped to +-1 in units of the truncation) becomes a 16^3 grid of 3
-numbers. The diffusion latent is what comes out *before* the nearest code is taken; `decode` takes it.
+A 64^3 grid of signed distances (clamped to +-1 in units of the truncation) becomes a 16^3 grid of
+3 numbers. The diffusion latent is what comes out *before* the nearest code is taken; `decode` takes
+that.
 The parameters have the names of the released files without their prefix `ae.model.`.
 """
 
@@ -36,7 +37,7 @@ class VQVAEConfig:
 class ResnetBlock(nn.Module):
     """Two convolutions, added to the input."""
 
-    def __init__(self, channels: int, out_channels: int):
+    def __init__(self, channels: int, out_channels: int) -> None:
         super().__init__()
         self.norm1 = _norm(channels)
         self.conv1 = nn.Conv3d(channels, out_channels, 3, padding=1)
@@ -56,7 +57,7 @@ class ResnetBlock(nn.Module):
 class CellAttention(nn.Module):
     """Every cell attends to every cell, one head; added to the input."""
 
-    def __init__(self, channels: int):
+    def __init__(self, channels: int) -> None:
         super().__init__()
         self.norm = _norm(channels)
         self.q = nn.Conv3d(channels, channels, 1)
@@ -77,7 +78,7 @@ class CellAttention(nn.Module):
 class Middle(nn.Module):
     """Block, attention, block at the lowest resolution."""
 
-    def __init__(self, channels: int):
+    def __init__(self, channels: int) -> None:
         super().__init__()
         self.block_1 = ResnetBlock(channels, channels)
         self.attn_1 = CellAttention(channels)
@@ -91,7 +92,7 @@ class Middle(nn.Module):
 class Halve(nn.Module):
     """Strided convolution; the zeros are put at the high side of each axis only."""
 
-    def __init__(self, channels: int):
+    def __init__(self, channels: int) -> None:
         super().__init__()
         self.conv = nn.Conv3d(channels, channels, 3, stride=2)
 
@@ -103,7 +104,7 @@ class Halve(nn.Module):
 class Double(nn.Module):
     """Every cell repeated, then a convolution."""
 
-    def __init__(self, channels: int):
+    def __init__(self, channels: int) -> None:
         super().__init__()
         self.conv = nn.Conv3d(channels, channels, 3, padding=1)
 
@@ -121,7 +122,7 @@ class Level(nn.Module):
         *,
         downsample: Halve | None = None,
         upsample: Double | None = None,
-    ):
+    ) -> None:
         super().__init__()
         self.block = nn.ModuleList(blocks)
         self.downsample = downsample
@@ -139,7 +140,7 @@ class Level(nn.Module):
 class Encoder(nn.Module):
     """Grid to latent."""
 
-    def __init__(self, config: VQVAEConfig):
+    def __init__(self, config: VQVAEConfig) -> None:
         super().__init__()
         widths = [config.base_channels * mult for mult in config.channel_mult]
         self.conv_in = nn.Conv3d(config.in_channels, config.base_channels, 3, padding=1)
@@ -166,7 +167,7 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """Latent to grid."""
 
-    def __init__(self, config: VQVAEConfig):
+    def __init__(self, config: VQVAEConfig) -> None:
         super().__init__()
         widths = [config.base_channels * mult for mult in config.channel_mult]
         channels = widths[-1]
@@ -192,7 +193,7 @@ class Decoder(nn.Module):
 class Codebook(nn.Module):
     """The vectors that a latent cell may take."""
 
-    def __init__(self, num: int, channels: int):
+    def __init__(self, num: int, channels: int) -> None:
         super().__init__()
         self.embedding = nn.Embedding(num, channels)
         nn.init.uniform_(self.embedding.weight, -1 / num, 1 / num)
@@ -210,7 +211,7 @@ class VQVAEOutput:
 class VQVAE(nn.Module):
     """Vector-quantised autoencoder of distance grids."""
 
-    def __init__(self, config: VQVAEConfig | None = None):
+    def __init__(self, config: VQVAEConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or VQVAEConfig()
         latent = config.latent_channels
