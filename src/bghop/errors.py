@@ -27,3 +27,7 @@ class DrawingError(BghopError):
 
 class PhysicsError(BghopError):
     """The hold test cannot be run (its packages are missing)."""
+
+
+class CheckpointError(BghopError):
+    """A file of trained weights that cannot be read, or that is not what it should be."""
