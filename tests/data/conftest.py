@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from bghop.data.objects_from_mesh import REACH, object_from_articulated, object_from_mesh
 from bghop.data.objects import stack_objects
+from bghop.data.objects_from_mesh import REACH, object_from_articulated, object_from_mesh
 from bghop.data.record import Records
 from bghop.geometry.articulated import ArticulatedObject
 from bghop.geometry.joint import Joint
