@@ -1,7 +1,7 @@
 """For machines that have torch and numpy but not jaxtyping: its names are annotations only.
 
-`allow_missing_jaxtyping()` before any other import of bghop puts a stand-in in its place. Nothing is
-checked then, as nothing is in ordinary use.
+`allow_missing_jaxtyping()` before any other import of bghop puts a stand-in in its place. Nothing
+is checked then, as nothing is in ordinary use.
 """
 
 import importlib.util
@@ -22,7 +22,7 @@ def allow_missing_jaxtyping() -> bool:
         return False
     module = types.ModuleType("jaxtyping", "Stand-in of bghop.bare: annotations without checks.")
     # Any name of jaxtyping that annotates; PEP 562 answers for those that code asks for.
-    module.__getattr__ = lambda name: _answer(name)  # type: ignore[method-assign]
+    module.__getattr__ = _answer  # type: ignore[method-assign]
     sys.modules["jaxtyping"] = module
     return True
 

@@ -125,7 +125,7 @@ def test_the_learning_rate_rises_then_falls():
 
 def test_a_loss_that_is_not_finite_stops_the_run_with_the_remedy(tmp_path):
     task = ToyTask()
-    task.losses = lambda network, inputs, generator: network(inputs).squeeze(-1) * float("nan")
+    task.losses = lambda network, inputs, _: network(inputs).squeeze(-1) * float("nan")
     with pytest.raises(TrainingError, match=r"step 1 is not finite: use a smaller learning rate"):
         train(task, CONFIG, tmp_path)
 
@@ -157,7 +157,8 @@ def test_a_listener_hears_the_steps(tmp_path):
             heard.append(("started", step, steps))
 
         def stepped(self, step, losses):
-            heard.append(("stepped", step))
+            heard.append(("stepped", step, set(losses)))
 
     train(ToyTask(), replace(CONFIG, steps=3), tmp_path, listener=Ear())
-    assert heard == [("started", 0, 3), ("stepped", 1), ("stepped", 2), ("stepped", 3)]
+    columns = {"step", "loss", "gradient_norm", "learning_rate"}
+    assert heard == [("started", 0, 3), *(("stepped", k, columns) for k in (1, 2, 3))]

@@ -57,6 +57,7 @@ class ToyTask:
         (folder / f"shown_{step}").touch()
 
     def export(self, folder, step):
+        self.exported = step
         torch.save(self.network.state_dict(), folder / "exported.pt")
 
 

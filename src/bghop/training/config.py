@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import UnionType
@@ -73,7 +73,7 @@ class LoopConfig:
             ),
             (self.clip > 0, f"clip {self.clip}: use more than 0"),
             (0 <= self.ema < 1, f"ema {self.ema}: use 0 to below 1"),
-            (0 <= self.warmup, f"warmup {self.warmup}: use 0 or more"),
+            (self.warmup >= 0, f"warmup {self.warmup}: use 0 or more"),
             (0 <= self.seed < 2**63, f"seed {self.seed}: use 0 to 2^63 - 1"),
             (
                 min(self.save_every, self.validate_every) >= 1 and self.sample_every >= 0,
@@ -123,20 +123,28 @@ def _value(hint: Any, value: Any, where: str) -> Any:
     """A JSON value as what a field's annotation says."""
     options = get_args(hint) if get_origin(hint) is UnionType else (hint,)
     for option in options:
-        origin = get_origin(option) or option
         if value is None and option is type(None):
             return None
         if dataclasses.is_dataclass(option) and isinstance(value, Mapping):
             return from_json(option, value, where=where)  # pyright: ignore[reportArgumentType]
-        if option is Path and isinstance(value, str):
-            return Path(value)
-        if option is float and isinstance(value, int | float) and not isinstance(value, bool):
-            return float(value)
-        if origin is tuple and isinstance(value, list):
-            return tuple(value)
-        if origin is dict and isinstance(value, dict):
-            return value
-        if option in {int, str, bool} and type(value) is option:
-            return value
+        reader = _READERS.get(get_origin(option) or option)
+        if reader is not None and reader[0](value):
+            return reader[1](value)
     wanted = " or ".join(getattr(option, "__name__", str(option)) for option in options)
     raise OptionError(f"{where}: {value!r} is not {wanted}: correct it")
+
+
+def _is(*kinds: type) -> Callable[[Any], bool]:
+    return lambda value: type(value) in kinds
+
+
+_READERS: dict[Any, tuple[Callable[[Any], bool], Callable[[Any], Any]]] = {
+    int: (_is(int), int),
+    float: (_is(int, float), float),
+    str: (_is(str), str),
+    bool: (_is(bool), bool),
+    Path: (_is(str), Path),
+    tuple: (_is(list), tuple),
+    dict: (_is(dict), dict),
+}
+"""How a JSON value becomes one of a kind: whether it can, and the way."""

@@ -48,7 +48,7 @@ class Task(Protocol):
         ...
 
     def losses(self, network: nn.Module, inputs: Any, generator: torch.Generator) -> Tensor:
-        """One loss per row."""
+        """One loss per row, or their mean."""
         ...
 
     def validate(self) -> Mapping[str, float]:
@@ -188,7 +188,7 @@ class _Run:
             with without_averaging(self.module, last=last):
                 with precision_of(config.precision, self.world.device):
                     losses = self.module(inputs, generator)
-                loss = losses.float().sum() / config.batch
+                loss = losses.float().mean() * (config.micro / config.batch)
                 # Wrapped modules average over processes; the sum is wanted.
                 (loss * self.world.size).backward()
             total += loss.detach()

@@ -1,4 +1,4 @@
-"""All that a run needs to go on exactly: weights, averages, moments, step; one file, written whole."""
+"""All that a run needs to go on exactly (weights, averages, moments, step) in one whole file."""
 
 import json
 from collections.abc import Mapping
@@ -35,7 +35,8 @@ class Averages:
         decay = min(decay, (1 + step) / (10 + step))
         parameters = dict(network.named_parameters())
         averages = list(self.values.values())
-        torch._foreach_lerp_(averages, [parameters[name] for name in self.values], 1 - decay)
+        weights = [parameters[name] for name in self.values]
+        torch._foreach_lerp_(averages, weights, 1 - decay)  # pyright: ignore[reportPrivateImportUsage]
 
     @torch.no_grad()
     def swap(self, network: nn.Module) -> None:
