@@ -35,3 +35,7 @@ class DataError(BghopError):
 
 class TrainingError(BghopError):
     """A training run that cannot start, go on or be continued."""
+
+
+class CheckpointError(BghopError):
+    """A file of trained weights that cannot be read, or that is not what it should be."""
