@@ -1,0 +1,86 @@
+"""Decoded distance grid to a closed surface mesh: marching cubes, then crumbs are dropped."""
+
+from typing import TYPE_CHECKING
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from bghop.fields.grid_spec import GridSpec
+
+if TYPE_CHECKING:
+    from bghop.geometry.mesh import Mesh
+
+CRUMB = 0.02
+"""Pieces with less than this part of the largest piece's volume are dropped."""
+
+
+def surface_of(
+    sdf: Float[Tensor, "x y z"],
+    spec: GridSpec,
+    *,
+    truncation: float,
+    level: float = 0.0,
+    crumb: float = CRUMB,
+    name: str = "object",
+) -> "Mesh | None":
+    """The object in a decoded first-stage grid, in the frame of `spec`, metres.
+
+    The mesh is closed: an object that leaves the grid is cut along the border. Pieces much smaller
+    than the largest one are dropped, walls of cavities included, so a cavity of that size is
+    filled.
+
+    Args:
+        sdf: one decoded grid, distances divided by the truncation, negative inside.
+        spec: says where the samples are.
+        truncation: of the first stage, metres.
+        level: metres; greater than 0 for a surface that far outside.
+        crumb: pieces below this part of the largest piece's volume go; 0 keeps all.
+        name: of the mesh.
+
+    Returns:
+        The mesh, or None if the grid holds no point inside (or nothing but inside).
+    """
+    from bghop.geometry.isosurface import extract_surface
+    from bghop.geometry.sdf import SdfGrid
+
+    values = sdf.detach().float().cpu() * truncation
+    box = _box_of(values < level)
+    if box is None or bool((values < level).all()):
+        return None
+    axis = spec.from_grid(spec.first_stage_axis(dtype=torch.float64)[:, None].expand(-1, 3))
+    grid = SdfGrid(
+        values=values[tuple(slice(low, high) for low, high in box)],
+        origin=torch.stack([axis[low, i] for i, (low, _) in enumerate(box)]),
+        spacing=float(axis[1, 0] - axis[0, 0]),
+    )
+    mesh = extract_surface(grid, level=level, name=name)
+    return _without_crumbs(mesh, crumb)
+
+
+def _box_of(inside: Tensor) -> list[tuple[int, int]] | None:
+    """Start and end along each axis of what is inside, with one sample around it."""
+    spans = []
+    for axis in range(3):
+        others = [i for i in range(3) if i != axis]
+        places = inside.amax(others).nonzero()
+        if len(places) == 0:
+            return None
+        low, high = int(places[0]), int(places[-1]) + 1
+        spans.append((max(low - 1, 0), min(high + 1, inside.shape[axis])))
+    return spans
+
+
+def _without_crumbs(mesh: "Mesh", crumb: float) -> "Mesh":
+    import numpy as np
+
+    from bghop.geometry.mesh import Mesh
+    from bghop.geometry.topology import face_components, merge_vertices, piece_volumes
+
+    count, piece = face_components(mesh.faces)
+    if count < 2 or crumb <= 0:
+        return mesh
+    volumes = np.abs(piece_volumes(mesh.vertices, mesh.faces, piece))
+    kept = (volumes >= crumb * volumes.max())[piece]
+    vertices, faces = merge_vertices(mesh.vertices, mesh.faces[kept])
+    return Mesh(vertices=vertices, faces=faces, name=mesh.name)
