@@ -21,9 +21,10 @@ import torch
 from bghop.prior.text.minilm import MiniLm, find_minilm
 from bghop.prior.text.nouns import load_noun_table
 from bghop.prior.text.object_text import ObjectText
-from bghop.prior.text.phrases import split_words
+from bghop.prior.text.phrases import find_phrase, split_words
 from bghop.prior.text.words import AGENTS, BREAKS, DETERMINERS, VERBS
 
+PROMPTS = Path(__file__).parent / "text_prompts.txt"
 TEMPLATES = (
     "{}",
     "a {}",
@@ -62,6 +63,16 @@ def with_attributes(prompt: str) -> str:
     return " ".join(word for word in split_words(prompt) if word not in dropped)
 
 
+def count_right(shipped: ObjectText) -> str:
+    """How many prompts of text_prompts.txt are read as a person would."""
+    lines = PROMPTS.read_text(encoding="utf-8").splitlines()
+    rows = [line.split("|") for line in lines if line and not line.startswith("#")]
+    phrases = [find_phrase(prompt, shipped.table.names) for prompt, *_ in rows]
+    texts = ["" if p is None else p.text if p.known else f"?{p.text}" for p in phrases]
+    right = sum(text in row[1:] for text, row in zip(texts, rows, strict=True))
+    return f"{right} of {len(rows)}"
+
+
 def main() -> None:
     """Print the comparison."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -80,7 +91,7 @@ def main() -> None:
         thing: [t.format(name) for name, t in product(names, TEMPLATES)]
         for thing, names in named.items()
     }
-    report: dict[str, object] = {"benchmark": "text"}
+    report: dict[str, object] = {"benchmark": "text", "read_right": count_right(shipped)}
     sets = {"templates": templated, "synonyms": named, "both": mixed}
     for (way, embed), (kind, groups) in product(ways.items(), sets.items()):
         prompts = [prompt for group in groups.values() for prompt in group]

@@ -160,7 +160,9 @@ def _chunks(words: tuple[str, ...], names: Names, *, participles: bool) -> list[
     run: list[str] = []
     determined = acted = False
     for i, word in enumerate((*words, _PAUSE)):
-        verb = word in VERBS or (participles and (run or not determined) and _is_participle(word))
+        verb = word in VERBS or (
+            participles and bool(run or not determined) and _is_participle(word)
+        )
         unknown = names.find((word,)) is None
         if i in kept or not (word in _BORDERS or (unknown and (verb or word.endswith("ly")))):
             run.append(word)
