@@ -7,6 +7,7 @@ mirrored.
 """
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -28,6 +29,7 @@ from bghop.fields.grid_spec import GridSpec
 from bghop.geometry.transforms import invert_rigid, rigid
 from bghop.hands.joints import JOINT_NAMES
 from bghop.hands.model import HandModel, HandParameters
+from bghop.threads import one_thread
 
 TRUNCATION = 0.04
 """Metres from the surface that first stages are told about; the released one's too."""
@@ -124,6 +126,11 @@ class SceneBuilder:
 
     def moved(self, row: Int64[Tensor, "b"], motion: Motion) -> Scenes:
         """Scenes of rows after given motions."""
+        # Small tensors: a second thread would mostly wait, on a busy machine for long.
+        with one_thread() if self.device.type == "cpu" else nullcontext():
+            return self._built(row, motion)
+
+    def _built(self, row: Int64[Tensor, "b"], motion: Motion) -> Scenes:
         hands, T_object_frame = self._placed(row, motion)
         joint_value = self.records.joint_value[row]
         sdf = self.objects.lattice_distance(
