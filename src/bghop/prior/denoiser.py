@@ -1,6 +1,5 @@
 """What every denoiser is: one call, shapes said once. Samplers and losses know nothing else."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -20,7 +19,7 @@ class Condition:
     """Text; rows without one are ignored where `text_given` is False."""
     text_given: Bool[Tensor, "b"]
     present: Bool[Tensor, "b hand=2"]
-    """Hands that exist; the channels of the others hold the field of no hand."""
+    """Hands that exist; what the latent says of the others is ignored."""
 
     def rows(self, index: Tensor) -> "Condition":
         """Entries by mask or index."""
@@ -65,19 +64,12 @@ class Denoiser(Protocol):
 
     def __call__(
         self,
-        x: Float[Tensor, "b channel x y z"],
+        x: Float[Tensor, "b ..."],
         levels: Float[Tensor, "b part=3"],
         condition: Condition,
-    ) -> Float[Tensor, "b channel x y z"]:
+    ) -> Float[Tensor, "b ..."]:
         """The prediction at levels of the schedule that the network was trained with."""
         ...
-
-
-Denoise = Callable[
-    [Tensor, Tensor, Condition],
-    Tensor,
-]
-"""Just the call of a `Denoiser`."""
 
 
 def clean_from(

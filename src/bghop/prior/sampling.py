@@ -15,7 +15,7 @@ from torch import Tensor
 
 from bghop.errors import OptionError
 from bghop.prior.denoiser import Condition, Denoiser, clean_from, concatenated
-from bghop.prior.layout import ChannelLayout
+from bghop.prior.layout import Layout
 from bghop.prior.schedule import NoisePath, Schedule
 
 Method = Literal["ddim", "dpm++"]
@@ -50,8 +50,8 @@ class SampleOptions:
 class Given:
     """Parts that are known; the others are sampled."""
 
-    latent: Float[Tensor, "b channel x y z"]
-    """Clean latents; only the channels of given parts are read."""
+    latent: Float[Tensor, "b ..."]
+    """Clean latents; only given parts are read."""
     parts: Bool[Tensor, "b part=3"]
 
 
@@ -62,7 +62,7 @@ def noise_like(
     seed: int,
     first: int = 0,
     device: torch.device | str | None = None,
-) -> Float[Tensor, "num channel x y z"]:
+) -> Float[Tensor, "num ..."]:
     """Unit noise whose row `i` depends on `(seed, first + i)` only, never on the batch or device."""
     rows = []
     for i in range(first, first + num):
@@ -75,21 +75,21 @@ def noise_like(
 def sample_latents(
     denoiser: Denoiser,
     schedule: Schedule,
-    layout: ChannelLayout,
+    layout: Layout,
     condition: Condition,
-    noise: Float[Tensor, "b channel x y z"],
+    noise: Float[Tensor, "b ..."],
     *,
     options: SampleOptions | None = None,
     given: Given | None = None,
     progress: Callable[[int, int], None] | None = None,
     watch: Callable[[int, Tensor], None] | None = None,
-) -> Float[Tensor, "b channel x y z"]:
+) -> Float[Tensor, "b ..."]:
     """Clean latents from noise.
 
     Args:
         denoiser: the network; asked once a step for twice the batch if there is guidance.
         schedule: the one it was trained with.
-        layout: channels of the parts.
+        layout: where the parts are.
         condition: text and present hands.
         noise: start, see `noise_like`; rows are independent of each other.
         options: method, steps, guidance.
@@ -98,15 +98,16 @@ def sample_latents(
         watch: called with (step, predicted clean latents), for pictures.
 
     Returns:
-        Latents; channels of given parts equal `given.latent` exactly.
+        Latents; given parts equal `given.latent` exactly.
     """
     options = options or SampleOptions()
     path = schedule.path(options.steps)
+    points = [_point(path, step, layout, noise) for step in range(len(path) + 1)]
+    fixed = None if given is None else layout.spread(given.parts)
     x = noise
-    fixed = None if given is None else layout.spread_mask(given.parts)
     before: _Step | None = None
     for step in range(len(path)):
-        here, after = _point(path, step), _point(path, step + 1)
+        here = points[step]
         levels = x.new_full((len(x), 3), here.level)
         seen = x
         if given is not None and fixed is not None:
@@ -122,7 +123,7 @@ def sample_latents(
         if watch is not None:
             watch(step, clean)
         now = _Step(point=here, clean=clean)
-        x = _SOLVERS[options.method](x, now, after, before)
+        x = _SOLVERS[options.method](x, now, points[step + 1], before)
         before = now
         if progress is not None:
             progress(step + 1, len(path))
@@ -131,12 +132,12 @@ def sample_latents(
 
 def predict_clean(
     denoiser: Denoiser,
-    x: Float[Tensor, "b channel x y z"],
+    x: Float[Tensor, "b ..."],
     levels: Float[Tensor, "b part=3"],
     condition: Condition,
     point: "Point",
     options: SampleOptions,
-) -> Float[Tensor, "b channel x y z"]:
+) -> Float[Tensor, "b ..."]:
     """The guided clean latent of noisy ones that all have the noise of `point`.
 
     Guidance is applied to what the network answers; as the clean latent is linear in that, it
@@ -149,25 +150,21 @@ def predict_clean(
         answers = denoiser(torch.cat([x, x]), torch.cat([levels, levels]), both)
         conditional, unconditional = answers.chunk(2)
         output = unconditional + options.guidance * (conditional - unconditional)
-    alpha, sigma = x.new_tensor(point.alpha), x.new_tensor(point.sigma)
-    clean = clean_from(denoiser.prediction, output, x, alpha, sigma)
+    clean = clean_from(denoiser.prediction, output, x, point.alpha, point.sigma)
     return clean if options.clip is None else clean.clamp(-options.clip, options.clip)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Point:
-    """One place on a path."""
+    """One place on a path; alpha and sigma broadcast with latents."""
 
     level: float
-    alpha: float
-    sigma: float
-
-    @property
-    def half_log_snr(self) -> float:
-        """`log(alpha / sigma)`; infinite at the clean end."""
-        if self.sigma == 0:
-            return float("inf")
-        return float(torch.tensor(self.alpha / self.sigma, dtype=torch.float64).log())
+    is_end: bool
+    """Whether this is the clean end."""
+    alpha: Tensor
+    sigma: Tensor
+    half_log_snr: Tensor
+    """`log(alpha / sigma)`; infinite at the clean end."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -176,11 +173,16 @@ class _Step:
     clean: Tensor
 
 
-def _point(path: NoisePath, step: int) -> Point:
-    if step == len(path):
-        return Point(level=0.0, alpha=1.0, sigma=0.0)
+def _point(path: NoisePath, step: int, layout: Layout, like: Tensor) -> Point:
+    is_end = step == len(path)
+    if not is_end:
+        level, alpha, sigma = float(path.level[step]), path.alpha[step], path.sigma[step]
+    else:
+        level, alpha, sigma = 0.0, torch.ones(3).double(), torch.zeros(3).double()
+    numbers = (alpha, sigma, (alpha / sigma).log())
+    spread = [layout.spread(number[None].to(like)) for number in numbers]
     return Point(
-        level=float(path.level[step]), alpha=float(path.alpha[step]), sigma=float(path.sigma[step])
+        level=level, is_end=is_end, alpha=spread[0], sigma=spread[1], half_log_snr=spread[2]
     )
 
 
@@ -197,7 +199,7 @@ def _dpm(x: Tensor, now: _Step, after: Point, before: _Step | None) -> Tensor:
     nothing to extrapolate to at infinity.
     """
     target = now.clean
-    if before is not None and after.sigma > 0:
+    if before is not None and not after.is_end:
         step = after.half_log_snr - now.point.half_log_snr
         last = now.point.half_log_snr - before.point.half_log_snr
         target = target + step / (2 * last) * (now.clean - before.clean)
