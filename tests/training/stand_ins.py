@@ -5,12 +5,11 @@ from torch import nn
 
 from bghop.fields.grid_spec import GridSpec
 from bghop.fields.hand_field import hand_field
-from bghop.prior.denoiser import target_of
 from bghop.prior.layout import ChannelLayout, LatentParts
 from bghop.prior.schedule import CosineSchedule
 
 SPEC = GridSpec(frame="object", unit=0.30, resolution=4, reduction=4)
-LAYOUT = ChannelLayout(object_channels=1)
+LAYOUT = ChannelLayout(object_channels=1, resolution=4)
 SCHEDULE = CosineSchedule()
 
 
@@ -22,9 +21,9 @@ class TinyDenoiser(nn.Module):
 
     def __init__(self, dim=4):
         super().__init__()
-        self.input = nn.Conv3d(LAYOUT.channels, 16, 3, padding=1)
+        self.input = nn.Conv3d(LAYOUT.shape[0], 16, 3, padding=1)
         self.told = nn.Linear(3 + dim + 2, 16)
-        self.output = nn.Conv3d(16, LAYOUT.channels, 3, padding=1)
+        self.output = nn.Conv3d(16, LAYOUT.shape[0], 3, padding=1)
 
     def forward(self, x, levels, condition):
         text = condition.tokens.mean(1) * condition.text_given[:, None]
@@ -37,18 +36,6 @@ def encode(sdf, joints, present):
     thing = nn.functional.avg_pool3d(sdf, SPEC.reduction) / 0.04
     fields = hand_field(joints, SPEC, present=present) / SPEC.truncation
     return LAYOUT.pack(LatentParts(thing, 1 - fields))
-
-
-def losses(denoiser, schedule, layout, latent, condition, given, generator):
-    """Mean squared error over what is not given, one level for all such parts."""
-    level = schedule.draw(len(latent), generator=generator)
-    levels = torch.where(given, 0.0, level[:, None])
-    alpha, sigma = (layout.spread(value) for value in schedule.alpha_sigma(levels))
-    noise = torch.randn(latent.shape, generator=generator)
-    output = denoiser(alpha * latent + sigma * noise, levels, condition)
-    target = target_of("v", latent, noise, alpha, sigma)
-    wanted = layout.spread_mask(~given).float()
-    return ((output - target).square() * wanted).mean((1, 2, 3, 4))
 
 
 def read_text(prompts):

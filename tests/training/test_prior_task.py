@@ -1,8 +1,9 @@
 import pytest
 import torch
-from stand_ins import LAYOUT, SCHEDULE, SPEC, TinyDenoiser, encode, losses, read_text
+from stand_ins import LAYOUT, SCHEDULE, SPEC, TinyDenoiser, encode, read_text
 
 from bghop.data.scene import SceneBuilder
+from bghop.prior.loss import denoising_loss
 from bghop.training.cases import CASES
 from bghop.training.config import LoopConfig
 from bghop.training.curves import TRAIN_FILE, VALIDATION_FILE, read_curve
@@ -21,7 +22,7 @@ def task(records, objects, hand_model):
         schedule=SCHEDULE,
         layout=LAYOUT,
         encode=encode,
-        losses=losses,
+        losses=denoising_loss,
         tokens=TokenTable.of(records.text, read_text, CPU),
     )
     sets = [

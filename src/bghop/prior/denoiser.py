@@ -1,7 +1,7 @@
 """What every denoiser is: one call, shapes said once. Samplers and losses know nothing else."""
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
@@ -55,6 +55,7 @@ def concatenated(first: Condition, second: Condition) -> Condition:
     )
 
 
+@runtime_checkable
 class Denoiser(Protocol):
     """A network over latents in our channel order (object, left, right)."""
 

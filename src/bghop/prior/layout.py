@@ -7,7 +7,7 @@ grid and the hands as joints, in one row of numbers.
 """
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -34,6 +34,7 @@ class LatentParts(NamedTuple):
     """`b 2 20 x y z` interaction grids, or `b 2 21 3` joints."""
 
 
+@runtime_checkable
 class Layout(Protocol):
     """What samplers and losses know of a latent."""
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from bghop.data.scene import SceneBuilder, Scenes
 from bghop.prior.denoiser import Condition
-from bghop.prior.layout import ChannelLayout
+from bghop.prior.layout import Layout
 from bghop.prior.schedule import Schedule
 from bghop.training.cases import CASES, Cases, CaseWeights, cases_of, draw_cases
 from bghop.training.seeds import generator_of
@@ -66,7 +66,7 @@ class TokenTable:
 class PriorInputs:
     """One micro-batch on the device."""
 
-    latent: Float[Tensor, "b channel x y z"]
+    latent: Float[Tensor, "b ..."]
     condition: Condition
     given: Bool[Tensor, "b part=3"]
 
@@ -78,7 +78,7 @@ class PriorParts:
     denoiser: nn.Module
     """Fulfils `Denoiser`."""
     schedule: Schedule
-    layout: ChannelLayout
+    layout: Layout
     encode: Encode
     losses: Losses
     tokens: TokenTable
