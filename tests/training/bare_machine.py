@@ -1,8 +1,9 @@
 """Runs bghop's training where only some packages can be imported, as on a bare GPU machine."""
 
-import importlib.abc
+import importlib.machinery
 import runpy
 import sys
+from pathlib import Path
 
 ALLOWED = {"bghop", "torch", "numpy", "einops", "safetensors", "pyarrow"}
 # What these packages bring along by themselves.
@@ -10,13 +11,23 @@ ALLOWED |= {"torchgen", "functorch", "typing_extensions", "sympy", "mpmath", "fi
 ALLOWED |= {"networkx", "fsspec", "markupsafe", "setuptools", "packaging"}
 
 
-class OnlyThese(importlib.abc.MetaPathFinder):
-    def find_spec(self, name, *_):
-        top = name.partition(".")[0]
+class OnlyThese(importlib.machinery.PathFinder):
+    @classmethod
+    def find_spec(cls, fullname, path=None, target=None):
+        top = fullname.partition(".")[0]
         standard = top in sys.stdlib_module_names or top.startswith("_sysconfigdata")
         if top not in ALLOWED and not standard:
-            raise ModuleNotFoundError(f"no module named {name} on a bare machine", name=name)
+            return None
+        return importlib.machinery.PathFinder.find_spec(fullname, path, target)
 
 
-sys.meta_path.insert(0, OnlyThese())
-runpy.run_module("bghop.training", run_name="__main__", alter_sys=True)
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
+sys.meta_path[:] = [
+    importlib.machinery.BuiltinImporter,
+    importlib.machinery.FrozenImporter,
+    OnlyThese,
+]
+try:
+    import jaxtyping  # noqa: F401
+except ImportError:
+    runpy.run_module("bghop.training", run_name="__main__", alter_sys=True)

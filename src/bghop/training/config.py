@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import UnionType
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from bghop.errors import OptionError
 
@@ -125,6 +125,8 @@ def _value(hint: Any, value: Any, where: str) -> Any:
     for option in options:
         if value is None and option is type(None):
             return None
+        if get_origin(option) is Literal and value in get_args(option):
+            return value
         if dataclasses.is_dataclass(option) and isinstance(value, Mapping):
             return from_json(option, value, where=where)  # pyright: ignore[reportArgumentType]
         reader = _READERS.get(get_origin(option) or option)

@@ -240,6 +240,7 @@ class _Run:
                     self.curves.add(VALIDATION_FILE, [{"step": float(step), **numbers}])
                     words = ", ".join(f"{name} {value:.4g}" for name, value in numbers.items())
                     self.listener.said(f"step {step}: {words}")
+        with torch.no_grad():
             if show:
                 self.task.show(self.folder, step)
             if save:

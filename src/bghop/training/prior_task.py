@@ -94,7 +94,7 @@ class PriorTask:
         *,
         config: PriorTaskConfig | None = None,
         validation: SceneBuilder | None = None,
-        show: Callable[["PriorTask", Path, int], None] | None = None,
+        show: Callable[[Path, int], None] | None = None,
         export: Callable[[Path, int], None] | None = None,
     ) -> None:
         """Put the parts together.
@@ -112,13 +112,14 @@ class PriorTask:
         self.scenes = scenes
         self.num_rows = len(scenes)
         self.config = config or PriorTaskConfig()
+        self.cases, self._weights = _possible_cases(parts.denoiser, self.config.cases)
         self.validation = validation
         self._show, self._export = show, export
 
     def inputs(self, rows: Tensor, generator: torch.Generator) -> PriorInputs:
         """Scenes of rows after random motions, in random cases."""
         scenes = self.scenes.scenes(rows, generator=generator)
-        cases = draw_cases(scenes.hands.present, self.config.cases, generator)
+        cases = draw_cases(scenes.hands.present, self._weights, generator)
         dropped = torch.rand(len(rows), generator=generator) < self.config.text_dropout
         return self.prepared(scenes, self.scenes.texts(rows), cases, ~dropped)
 
@@ -160,11 +161,12 @@ class PriorTask:
         num = min(self.config.validation_scenes, len(self.validation))
         # Spread over the set, as neighbours are of one object.
         rows = torch.linspace(0, len(self.validation) - 1, num).round().long()
-        totals = dict.fromkeys(CASES, 0.0)
+        totals = dict.fromkeys(self.cases, 0.0)
         for first, chunk in enumerate(rows.split(self.config.validation_batch)):
             scenes = self.validation.scenes(chunk)
             texts = self.validation.texts(chunk)
-            for number, name in enumerate(CASES):
+            for name in self.cases:
+                number = CASES.index(name)
                 kind = torch.full((len(chunk),), number)
                 turn = torch.arange(len(chunk)) % 2 == 0
                 cases = cases_of(scenes.hands.present, kind, turn, ~turn)
@@ -172,14 +174,25 @@ class PriorTask:
                 generator = generator_of(_VALIDATION_SEED, first, number)
                 losses = self.losses(self.network, inputs, generator)
                 totals[name] += float(losses.float().sum()) / num
-        return {"loss": sum(totals.values()) / len(CASES), **totals}
+        return {"loss": sum(totals.values()) / len(totals), **totals}
 
     def show(self, folder: Path, step: int) -> None:
         """Samples, if the run asked for them."""
         if self._show is not None:
-            self._show(self, folder, step)
+            self._show(folder, step)
 
     def export(self, folder: Path, step: int) -> None:
         """The prior as others load it."""
         if self._export is not None:
             self._export(folder, step)
+
+
+def _possible_cases(
+    network: nn.Module, weights: CaseWeights
+) -> tuple[tuple[str, ...], CaseWeights]:
+    """A network with one level for all parts has no given ones: it trains jointly."""
+    if getattr(network, "level_per_part", True):
+        return CASES, weights
+    return ("joint",), CaseWeights(
+        joint=1.0, object=0.0, object_and_hand=0.0, hands=0.0, single_hand=0.0
+    )
