@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from bghop.errors import ResultError
-from bghop.jobs.files import remove_leftovers, write_json, write_whole, writing
+from bghop.files import remove_leftovers, write_json, write_whole, writing
 from bghop.prior.released import Progress, ReleasedModels, import_released
 from bghop.version import __version__
 

@@ -3,12 +3,14 @@
 A distance grid is `b 1 64 64 64`: signed distances divided by the stage's truncation and clamped to
 [-1, 1], negative inside. A latent is `b c 16 16 16` with about unit variance per channel.
 
-`BlockCodec` is the shipped one. Its encoder is linear: each block of 4^3 samples is projected on a
-few orthonormal functions (a Karhunen-Loeve basis of training shapes). Each function is even or odd
-along each axis, so mirroring a scene is a flip and a change of signs of its latent, exactly. The
-decoder adds a small convolution net to the linear synthesis, which joins the blocks and sharpens.
+`BlockCodec` is the shipped one. Its encoder is linear in three pointwise functions of the distance:
+filters of 8^3 samples with stride 4. Each filter is even or odd along every axis, so that mirroring
+a scene is a flip and a change of signs of its latent, exactly. The decoder adds a small convolution
+net to the linear synthesis, which joins the blocks and sharpens. It starts as the best orthonormal
+block transform (Karhunen-Loeve) and is trained from there.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -18,10 +20,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bghop.prior.block_basis import BLOCK, mirror_signs
+from bghop.prior.block_basis import BLOCK, block_basis, mirror_signs
 
 GRID = 64
 """Samples of a distance grid along each axis."""
+PAD = 2
+"""Samples by which a filter overlaps the next block on every side."""
+_KERNEL = BLOCK + 2 * PAD
+_FEATURES = 3
 
 
 @runtime_checkable
@@ -59,29 +65,29 @@ class BlockCodecConfig:
     """Numbers of a `BlockCodec`; saved with its weights."""
 
     channels: int = 8
-    """Coefficients kept of each block of 64 samples."""
+    """Coefficients of each block of 64 samples."""
     width: int = 32
     """Features of the decoder's net."""
     depth: int = 2
-    """Residual blocks of two convolutions each; with 0 the codec is linear."""
+    """Residual blocks of two convolutions each; with 0 the decoder is linear."""
     truncation: float = 0.04
     """Metres."""
 
 
 class BlockCodec(nn.Module):
-    """Linear block transform; its inverse plus a small net. Any grid of whole blocks."""
+    """Mirror-symmetric filters of stride 4 and their inverse. Any grid of whole blocks."""
 
-    basis: Tensor
+    signs: Tensor
     shift: Tensor
-    scale: Tensor
 
     def __init__(self, config: BlockCodecConfig) -> None:
         super().__init__()
         self.config = config
         k = config.channels
-        self.register_buffer("basis", torch.zeros(k, 1, BLOCK, BLOCK, BLOCK))
+        self.register_buffer("signs", torch.ones(3, k))
         self.register_buffer("shift", torch.zeros(k))
-        self.register_buffer("scale", torch.ones(k))
+        self.analysis = nn.Parameter(torch.zeros(k, _FEATURES, _KERNEL, _KERNEL, _KERNEL))
+        self.synthesis = nn.Parameter(torch.zeros(k, 1, _KERNEL, _KERNEL, _KERNEL))
         self.net = _Refiner(k, config.width, config.depth) if config.depth else None
 
     @property
@@ -94,42 +100,73 @@ class BlockCodec(nn.Module):
         """Metres; what 1 means in a distance grid."""
         return self.config.truncation
 
-    @property
-    def mirror_signs(self) -> Float[Tensor, "axis=3 c"]:
-        """Sign of each channel under a flip of x, y or z; see `mirrored`."""
-        return mirror_signs(self.basis[:, 0])
+    @classmethod
+    def fitted(cls, sdf: Float[Tensor, "b 1 x y z"], config: BlockCodecConfig) -> "BlockCodec":
+        """The best block transform for these grids, in closed form; the net adds nothing yet."""
+        codec = cls(config)
+        basis, _ = block_basis(sdf[:, 0], config.channels)
+        middle = slice(PAD, PAD + BLOCK)
+        with torch.no_grad():
+            codec.signs.copy_(mirror_signs(basis))
+            codec.analysis[:, 0, middle, middle, middle] = basis
+            codec.synthesis[:, 0, middle, middle, middle] = basis
+        codec.normalise(sdf)
+        return codec
 
     def encode(self, sdf: Float[Tensor, "b 1 x y z"]) -> Float[Tensor, "b c i j k"]:
-        """Project every block; empty space has coefficients zero before normalisation."""
-        coefficients = functional.conv3d(sdf - 1.0, self.basis, stride=BLOCK)
-        return (coefficients - _per_channel(self.shift)) / _per_channel(self.scale)
+        """Filter; empty space is 0 before the shift, and so is what lies beyond the border."""
+        kernel = _symmetric(self.analysis, self.signs)
+        raw = functional.conv3d(_features(sdf), kernel, stride=BLOCK, padding=PAD)
+        return raw - _per_channel(self.shift)
 
     def decode(self, latent: Float[Tensor, "b c i j k"]) -> Float[Tensor, "b 1 x y z"]:
         """Linear synthesis, and what the net adds to it."""
-        coefficients = latent * _per_channel(self.scale) + _per_channel(self.shift)
-        sdf = 1.0 + functional.conv_transpose3d(coefficients, self.basis, stride=BLOCK)
-        if self.net is None:
-            return sdf
-        # Scaled but not shifted: the net's zero padding then means empty space.
-        return sdf + self.net(coefficients / _per_channel(self.scale))
+        raw = latent + _per_channel(self.shift)
+        kernel = _symmetric(self.synthesis, self.signs)
+        sdf = 1.0 + functional.conv_transpose3d(raw, kernel, stride=BLOCK, padding=PAD)
+        return sdf if self.net is None else sdf + self.net(raw)
 
     def mirrored(
         self, latent: Float[Tensor, "*batch c i j k"], axis: int = 0
     ) -> Float[Tensor, "*batch c i j k"]:
         """The latent of the grid flipped along x (0), y (1) or z (2), exactly."""
-        return latent.flip(axis - 3) * self.mirror_signs[axis][:, None, None, None]
+        return latent.flip(axis - 3) * _per_channel(self.signs[axis])
 
     @torch.no_grad()
-    def fit_normalisation(self, sdf: Float[Tensor, "b 1 x y z"]) -> None:
-        """Set scale and shift so that these grids have mean 0 and variance 1 in each channel.
+    def normalise(self, sdf: Float[Tensor, "b 1 x y z"]) -> None:
+        """Scale and shift the latent so that these grids have mean 0 and variance 1 per channel.
 
-        Channels that are odd along an axis get no shift, so that mirroring stays exact.
+        Channels that are odd along an axis get no shift, so that mirroring stays exact. The linear
+        synthesis follows; the net does not.
         """
-        raw = functional.conv3d(sdf - 1.0, self.basis, stride=BLOCK)
-        even = (self.mirror_signs > 0).all(0)
-        mean = raw.mean(dim=(0, 2, 3, 4))
-        self.shift.copy_(torch.where(even, mean, 0.0))
-        self.scale.copy_((raw - _per_channel(self.shift)).square().mean(dim=(0, 2, 3, 4)).sqrt())
+        raw = self.encode(sdf) + _per_channel(self.shift)
+        even = (self.signs > 0).all(0)
+        shift = torch.where(even, raw.mean(dim=(0, 2, 3, 4)), 0.0)
+        scale = (raw - _per_channel(shift)).square().mean(dim=(0, 2, 3, 4)).sqrt()
+        self.shift.copy_(shift / scale)
+        self.analysis /= scale[:, None, None, None, None]
+        self.synthesis *= scale[:, None, None, None, None]
+
+
+def _features(sdf: Float[Tensor, "b 1 x y z"]) -> Float[Tensor, "b 3 x y z"]:
+    """The distance, its sign made soft, and nearness to the surface; all 0 in empty space.
+
+    Being pointwise they keep every symmetry. The last two make thin walls, which hardly change a
+    mean distance, visible to a linear filter.
+    """
+    soft_sign = torch.tanh(8.0 * sdf) - math.tanh(8.0)
+    nearness = torch.exp(-(5.0 * sdf).square()) - math.exp(-25.0)
+    return torch.cat([sdf - 1.0, soft_sign, nearness], dim=1)
+
+
+def _symmetric(
+    kernel: Float[Tensor, "c n 8 8 8"], signs: Float[Tensor, "3 c"]
+) -> Float[Tensor, "c n 8 8 8"]:
+    """The part of each filter that has its channel's parity along every axis."""
+    for axis in range(3):
+        flipped = kernel.flip(axis + 2) * signs[axis][:, None, None, None, None]
+        kernel = (kernel + flipped) / 2
+    return kernel
 
 
 class _Refiner(nn.Module):
@@ -178,6 +215,7 @@ def training_loss(
     *,
     latent_noise: float = 0.0,
     near: float = 0.006,
+    inside: float = 2.0,
     margin: int = 0,
 ) -> tuple[Float[Tensor, ""], Mapping[str, Float[Tensor, ""]]]:
     """Loss of a first stage on distance grids, and its parts for the log.
@@ -192,6 +230,8 @@ def training_loss(
         latent_noise: standard deviation of noise on the latent, whose channels have about one;
             makes the decoder forgive a denoiser's errors.
         near: metres within which an error counts most.
+        inside: how many times more a sample inside counts than one outside: few samples lie within
+            thin walls, and the median of what they could be is outside.
         margin: samples at the border that do not count (crops of larger grids).
     """
     latent = first_stage.encode(sdf)
@@ -205,6 +245,7 @@ def training_loss(
     error = (decoded - sdf).abs()
     saturated = (sdf.abs() >= 1) & (decoded * sdf >= 1)
     weight = 1 / (1 + (sdf * (first_stage.truncation / near)).square())
+    weight = torch.where(sdf < 0, inside * weight, weight)
     loss = torch.where(saturated, 0.0, error) * weight
     if margin:
         inner = slice(margin, -margin)

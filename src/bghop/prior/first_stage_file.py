@@ -14,7 +14,7 @@ from bghop.prior.first_stage import BlockCodec, BlockCodecConfig
 
 _CONFIG = "block_codec"
 """Key of the config in the file's metadata."""
-_EXACT = ("basis", "shift", "scale")
+_EXACT = ("analysis", "synthesis", "signs", "shift")
 """Arrays that stay in single precision: the encoder and its exact mirror symmetry."""
 
 

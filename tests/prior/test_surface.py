@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+import torch
+
+from bghop.fields.grid_spec import GridSpec
+from bghop.prior.surface import surface_of
+
+AXIS = torch.linspace(-0.30, 0.30, 64)
+POINTS = torch.stack(torch.meshgrid(AXIS, AXIS, AXIS, indexing="ij"), dim=-1)
+
+
+def ball(radius, middle):
+    return (POINTS - torch.tensor(middle)).norm(dim=-1) - radius
+
+
+def decoded(distance):
+    return (distance / 0.04).clamp(-1, 1)
+
+
+def test_the_mesh_lies_in_the_frame_of_the_spec():
+    spec = GridSpec(centre=(0.5, -0.2, 0.1))
+    mesh = surface_of(decoded(ball(0.1, (0.05, 0.0, -0.1))), spec, truncation=0.04, name="ball")
+    assert mesh.name == "ball"
+    assert mesh.is_watertight
+    radius = np.linalg.norm(mesh.vertices - np.array([0.55, -0.2, 0.0]), axis=1)
+    np.testing.assert_allclose(radius, 0.1, atol=1e-3)
+    assert mesh.volume == pytest.approx(4 / 3 * np.pi * 0.001, rel=0.03)
+
+
+def test_a_wide_grid_has_wide_cells():
+    spec = GridSpec(half_extent=0.45, frame="object")
+    mesh = surface_of(decoded(ball(0.1, (0.0, 0.0, 0.0))), spec, truncation=0.04)
+    np.testing.assert_allclose(mesh.extents, 0.3, atol=3e-3)
+
+
+def test_crumbs_are_dropped_and_real_pieces_stay():
+    spec = GridSpec()
+    pair = torch.minimum(ball(0.1, (-0.1, 0.0, 0.0)), ball(0.05, (0.15, 0.0, 0.0)))
+    scene = decoded(torch.minimum(pair, ball(0.012, (0.0, 0.2, 0.2))))
+    whole = surface_of(scene, spec, truncation=0.04, crumb=0.0)
+    clean = surface_of(scene, spec, truncation=0.04)
+    assert whole.bounds[1, 1] > 0.19
+    assert clean.bounds[1, 1] < 0.11
+    assert clean.bounds[1, 0] > 0.19
+    assert clean.is_watertight
+
+
+def test_an_object_that_leaves_the_grid_is_closed_at_the_border():
+    mesh = surface_of(decoded(ball(0.1, (0.28, 0.0, 0.0))), GridSpec(), truncation=0.04)
+    assert mesh.is_watertight
+    assert mesh.bounds[1, 0] < 0.30 + 0.6 / 63
+
+
+@pytest.mark.parametrize("value", [1.0, -1.0])
+def test_a_grid_without_a_surface_gives_none(value):
+    assert surface_of(torch.full((64, 64, 64), value), GridSpec(), truncation=0.04) is None
+
+
+def test_a_level_moves_the_surface_outward():
+    spec, scene = GridSpec(), decoded(ball(0.1, (0.0, 0.0, 0.0)))
+    near = surface_of(scene, spec, truncation=0.04)
+    far = surface_of(scene, spec, truncation=0.04, level=0.01)
+    np.testing.assert_allclose(far.extents - near.extents, 0.02, atol=2e-3)
