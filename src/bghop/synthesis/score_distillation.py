@@ -36,6 +36,8 @@ from bghop.synthesis.distillation.variables import HandVariables
 from bghop.synthesis.surface import sample_surface
 
 _SURFACE_POINTS = 2000
+_STIFF, _LOOSE = 0.1, 0.5
+"""Fingers start stiff (metres per radian) and are loose after this share of the iterations."""
 
 Watch = Callable[[int, HandParameters], None]
 
@@ -172,7 +174,11 @@ class _Run:
         if pulled.curvature is None:
             variables.adam_step(rows, gradients, rates)
         else:
-            variables.newton_step(rows, gradients, pulled.curvature, rates, self.options.gain)
+            stiffness = _STIFF * (1 - share / _LOOSE).clamp_min(0)
+            variables.newton_step(
+                rows, gradients, pulled.curvature, rates,
+                gain=self.options.gain, stiffness=stiffness,
+            )  # fmt: skip
         self.clock.advance(rows, joints.detach(), hands.present)
         asked = loss.new_full((len(variables.present),), torch.nan)
         asked[rows] = pulled.correction.to(asked)

@@ -64,5 +64,14 @@ class Clock:
         moved = (self._mean[judged] - self._before[judged]).norm(dim=-1).amax(-1)
         here = present[self._done[rows] % self._options.patience == 0]
         resting = torch.where(here, moved, torch.zeros_like(moved)).amax(-1) < self._options.still
-        self._time[judged] += resting * (_LEAP * self._options.patience)
+        self._leap(judged[resting])
         self._before[judged] = self._mean[judged]
+
+    def _leap(self, rows: Int[Tensor, "b"]) -> None:
+        """Ahead in time, but not past the moment from which physics counts."""
+        options, now = self._options, self._time[rows]
+        then = now + _LEAP * options.patience
+        if options.physics > 0:
+            change = options.physics_from * options.steps
+            then = torch.where(now < change, then.clamp_max(change), then)
+        self._time[rows] = then

@@ -23,8 +23,8 @@ class DistillOptions:
     weight: Literal["flat", "bell"] = "flat"
     """Of a level: 1, or `alpha sigma` as in the released code."""
     gain: float = 0.3
-    """Joint priors: share of the way to the prior's answer that an iteration goes; noise is averaged
-    over about `1 / gain` of them."""
+    """Priors over joints: share of the way to the prior's answer that an iteration goes; noise is
+    averaged over about `1 / gain` of them."""
     step_translation: float = 0.03
     """Metres per iteration at the start: at most for priors over joints (Gauss-Newton), about this
     for priors over fields (Adam)."""

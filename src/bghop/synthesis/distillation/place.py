@@ -16,7 +16,7 @@ from bghop.hands.model import HandModel, HandParameters
 
 _REACH = 0.05
 """Metres around the surface that the distance grid covers; first stages are told 4 cm."""
-_SAMPLES, _FINEST, _COARSEST = 96, 0.002, 0.005
+_SAMPLES, _FINEST, _COARSEST = 64, 0.003, 0.005  # as the objects of training are stored
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

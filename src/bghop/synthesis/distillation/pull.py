@@ -1,7 +1,7 @@
 """What a prior says about candidates: one interface for priors over joints and over fields."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -39,6 +39,7 @@ class Pulled:
     """Second derivative of the loss by the joints, where that is one number."""
 
 
+@runtime_checkable
 class Pull(Protocol):
     """A prior's pull on candidates."""
 

@@ -89,7 +89,9 @@ class HandVariables:
         gradients: Leaves,
         curvature: Float[Tensor, "b"],
         rates: Float[Tensor, "kind=3 b"],
+        *,
         gain: float,
+        stiffness: Float[Tensor, "b"],
     ) -> None:
         """One Gauss-Newton step for some candidates; angles stay inside the joint limits.
 
@@ -99,9 +101,14 @@ class HandVariables:
             curvature: second derivative of the loss by the joints.
             rates: largest steps of middle, turn and angles; a longer step is shortened as a whole.
             gain: share of the step that is taken: noise is averaged over about `1 / gain` steps.
+            stiffness: of the fingers, metres per radian. Fingers that are free from the start bend
+                to where a hand that is turned the wrong way should be, and it never turns.
         """
         hands, middle, angles = self.hands(rows), self._middle[rows], self._angles[rows]
         metric = curvature[:, None, None, None] * joint_metric(self.model, hands, middle)
+        metric.diagonal(dim1=-2, dim2=-1)[..., 6:].add_(
+            (curvature * stiffness.square())[:, None, None]
+        )
         low, high = self._limits
         by_angle = gradients[2]
         stuck = ((angles <= low) & (by_angle > 0)) | ((angles >= high) & (by_angle < 0))
