@@ -45,7 +45,7 @@ class NoWorker(SheetWorker):
 @pytest.fixture
 def fast_jobs(monkeypatch):
     monkeypatch.setattr("bghop.jobs.grasp._optimize", beside)
-    monkeypatch.setattr("bghop.jobs.grasp_results.SheetWorker", NoWorker)
+    monkeypatch.setattr("bghop.jobs.result_writer.SheetWorker", NoWorker)
 
 
 @pytest.fixture

@@ -71,7 +71,7 @@ def fake_synthesizer():
 @pytest.fixture
 def no_window(monkeypatch):
     """The class of the workers that draw nothing, for tests that change them."""
-    monkeypatch.setattr("bghop.jobs.grasp_results.SheetWorker", FakeSheetWorker)
+    monkeypatch.setattr("bghop.jobs.result_writer.SheetWorker", FakeSheetWorker)
     return FakeSheetWorker
 
 

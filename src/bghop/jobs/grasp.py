@@ -25,9 +25,11 @@ from bghop.jobs.grasp_inputs import (
     up_of,
 )
 from bghop.jobs.grasp_options import GraspJob, check_options
-from bghop.jobs.grasp_results import ResultWriter
+from bghop.jobs.grasp_page import page_of
 from bghop.jobs.grasps_file import read_grasps
+from bghop.jobs.ranked import Candidates
 from bghop.jobs.result_folder import ResultFolder, folders_of
+from bghop.jobs.result_writer import ResultWriter
 from bghop.physics.engine import load_mujoco
 from bghop.synthesis.synthesize import Synthesis
 from bghop.threads import one_thread
@@ -119,7 +121,7 @@ class _Runner:
         self.synthesizer = synthesizer
         self.listener = listener
         self.hand_model: HandModel | None = None
-        self.writer = ResultWriter(job)
+        self.writer = ResultWriter(verify=job.verified, strips=job.strips)
 
     def __enter__(self) -> "_Runner":
         return self
@@ -158,11 +160,20 @@ class _Runner:
             )
             seconds = time.perf_counter() - before
             grasps, warnings = self.writer.write(
-                folder, item, mesh, self.hand_model, found, seconds,
+                folder,
+                page_of(self.job, item, mesh, self.hand_model),
+                self.hand_model,
+                Candidates(
+                    meshes=(mesh,),
+                    hands=found.hands,
+                    energy=found.energy,
+                    terms=found.terms,
+                    seconds=seconds,
+                ),
                 progress=lambda stage, done, total: self.listener.stage(
                     item.name, stage, done, total
                 ),
-            )  # fmt: skip
+            )
         except BaseException:  # Ctrl-C too: leave only what is complete
             folder.abandon()
             raise
