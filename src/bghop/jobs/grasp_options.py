@@ -81,7 +81,7 @@ def check_options(job: GraspJob) -> None:
         ),
         (length <= MOST_TEXT, f"--text has {length} characters: use at most {MOST_TEXT}"),
         (
-            _is_device(job.device),
+            is_device(job.device),
             f"--device {job.device} is unknown: use auto, cpu, cuda or cuda:0",
         ),
     )
@@ -90,6 +90,7 @@ def check_options(job: GraspJob) -> None:
             raise OptionError(message)
 
 
-def _is_device(name: str) -> bool:
+def is_device(name: str) -> bool:
+    """Whether a device may be called so."""
     kind, _, index = name.partition(":")
     return name in {"auto", "cpu", "cuda"} or (kind == "cuda" and index.isdecimal())

@@ -113,7 +113,8 @@ class ResultWriter:
         grasps = replace(results.grasps, header=header)
         content = grasps_to_json(grasps)
         for index, entry in enumerate(content[folder.kind.nouns]):
-            entry["faults"] = list(faults_of(grasps, index))
+            own = () if grasps.objects is None else object_faults(grasps.objects[index])
+            entry["faults"] = [*own, *faults(grasps.metrics[index])]
         folder.finish(content)
         return grasps, tuple(warnings)
 
@@ -141,12 +142,6 @@ class ResultWriter:
                 strip = hold_strip(results.mesh(index), hand_model, hands, record, query)
             worker.request_strip(*strip)
             write_whole(folder.path / folder.kind.strip_file(index, "hold"), worker.answer())
-
-
-def faults_of(grasps: Grasps, index: int) -> tuple[str, ...]:
-    """Demands that a result breaks, in words."""
-    found = faults(grasps.metrics[index])
-    return found if grasps.objects is None else object_faults(grasps.objects[index]) + found
 
 
 def _scenes(results: Ranked, hand_model: HandModel) -> list[Scene]:

@@ -4,20 +4,21 @@ A sample says how the hands hold the object; its fingers are some millimetres of
 term `closeness` keeps the refined hands near what was sampled.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from bghop.geometry.sdf import SdfGrid
-from bghop.hands.model import HandParameters
+from bghop.geometry.mesh import Mesh
+from bghop.geometry.sdf import SdfGrid, sdf_from_mesh
+from bghop.hands.model import HandModel, HandParameters
 from bghop.synthesis.energy import Load, Weights, weighted_sum
 from bghop.synthesis.optimize import Optimized, OptimizeOptions, evaluate_terms, optimize
-from bghop.synthesis.probe import HandState, Probe, observe
+from bghop.synthesis.probe import HandState, Probe, make_probe, observe
 from bghop.synthesis.starts import Starts
-from bghop.synthesis.synthesize import object_load
+from bghop.synthesis.synthesize import Synthesis, object_load
 
 PALM_NEAR = 0.015
 """Metres; a palm whose nearest points are this close in the sample is meant to touch."""
@@ -78,6 +79,58 @@ def refine(
         progress=progress,
     )  # fmt: skip
     return replace(found, hands=kept_where(hands, found.hands, ~moving))
+
+
+def refine_hands(
+    meshes: Sequence[Mesh],
+    hands: HandParameters,
+    hand_model: HandModel,
+    *,
+    options: RefineOptions | None = None,
+    only_score: bool = False,
+    free: Bool[Tensor, "n hand=2"] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Synthesis:
+    """Sampled hands in contact with their objects, in the given order, and their energy.
+
+    Args:
+        meshes: one object for all, or one for each.
+        hands: samples in the objects' frames.
+        hand_model: its device decides where everything runs.
+        options: see `RefineOptions`.
+        only_score: leave the hands as they are.
+        free: hands that may move; all that are there if None.
+        progress: called with (steps done, steps in all).
+    """
+    options = options or RefineOptions()
+    num, probe = len(hands.present), make_probe(hand_model)
+    batches = [slice(0, num)] if len(meshes) == 1 else [slice(i, i + 1) for i in range(num)]
+    steps, found = options.optimize.steps, []
+    for index, (mesh, rows) in enumerate(zip(meshes, batches, strict=True)):
+        sdf = sdf_from_mesh(mesh, resolution=options.sdf_resolution)
+        sdf = sdf.to(hand_model.vertices_rest.device)
+        some = hands.rows(rows)
+        if only_score:
+            found.append(score(probe, sdf, some, options=options))
+            continue
+
+        def tick(step: int, _: int, before: int = steps * index) -> None:
+            if progress is not None:
+                progress(before + step, steps * len(batches))
+
+        moving = None if free is None else free[rows]
+        found.append(refine(probe, sdf, some, options=options, free=moving, progress=tick))
+    names = found[0].terms
+    return Synthesis(
+        hands=HandParameters(
+            present=torch.cat([each.hands.present for each in found]),
+            T_object_hand=torch.cat([each.hands.T_object_hand for each in found]),
+            pose=torch.cat([each.hands.pose for each in found]),
+            shape=torch.cat([each.hands.shape for each in found]),
+        ),
+        energy=torch.cat([each.total for each in found]),
+        terms={name: torch.cat([each.terms[name] for each in found]) for name in names},
+    )
 
 
 def score(
