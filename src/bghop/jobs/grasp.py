@@ -29,6 +29,7 @@ from bghop.jobs.grasp_inputs import (
 from bghop.jobs.grasp_options import GraspJob, check_options
 from bghop.jobs.grasp_page import page_of
 from bghop.jobs.grasps_file import Grasps, read_grasps
+from bghop.jobs.prior_methods import PriorSynthesizer
 from bghop.jobs.ranked import Candidates
 from bghop.jobs.result_folder import GRASPS, ResultFolder, ResultKind, folders_of
 from bghop.jobs.result_writer import ResultWriter
@@ -124,8 +125,11 @@ def run_grasp_job(
     ]
     if job.verified and not all(finished):
         load_mujoco()
+    if synthesizer is None:
+        # A prior is loaded here, so that a bad checkpoint is known before any folder is touched.
+        synthesizer = PriorSynthesizer(job) if job.learned and not all(finished) else _optimize
     results = []
-    with _Runner(job, synthesizer or _optimize, listener or Listener()) as runner:
+    with _Runner(job, synthesizer, listener or Listener()) as runner:
         for index, (item, folder) in enumerate(zip(items, folders, strict=True)):
             if finished[index]:
                 result = _kept(item, folder)
@@ -184,7 +188,7 @@ class _Runner:
             seconds = time.perf_counter() - before
             grasps, warnings = self.writer.write(
                 folder,
-                page_of(self.job, item, mesh, self.hand_model),
+                page_of(self.job, item, mesh, self.hand_model, found.film),
                 self.hand_model,
                 Candidates(
                     meshes=(mesh,),

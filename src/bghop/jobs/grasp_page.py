@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from bghop.geometry.mesh import Mesh
-from bghop.hands.model import HandModel
+from bghop.hands.model import HandModel, HandParameters
 from bghop.jobs.grasp_inputs import (
     HOLD_SETTINGS,
     MANO_SETTINGS,
@@ -15,12 +15,20 @@ from bghop.jobs.grasp_inputs import (
     settings_of,
 )
 from bghop.jobs.grasp_options import GraspJob
-from bghop.jobs.result_writer import Page
+from bghop.jobs.result_writer import Page, Strip, scene_of
+
+Film = tuple[tuple[str, HandParameters], ...]
 
 
-def page_of(job: GraspJob, item: ObjectInput, mesh: Mesh, hand_model: HandModel) -> Page:
+def page_of(
+    job: GraspJob, item: ObjectInput, mesh: Mesh, hand_model: HandModel, film: Film = ()
+) -> Page:
     """Header, title and subtitle of the results of one mesh."""
+    options = settings_of(job, item)
     verified = {"verified": True, "hold_settings": asdict(HOLD_SETTINGS)} if job.verified else {}
+    learned = {}
+    if job.checkpoint is not None:
+        learned = {"checkpoint": {"folder": str(job.checkpoint), "sha256": options["checkpoint"]}}
     return Page(
         title=item.name,
         about=size_words(mesh),
@@ -29,7 +37,7 @@ def page_of(job: GraspJob, item: ObjectInput, mesh: Mesh, hand_model: HandModel)
             "method": job.method,
             "seed": job.seed,
             "text": job.text,
-            "options": settings_of(job, item),
+            "options": options,
             "hand_model": hand_model_header(hand_model),
             "object": {
                 "file": item.source,
@@ -39,9 +47,17 @@ def page_of(job: GraspJob, item: ObjectInput, mesh: Mesh, hand_model: HandModel)
                 **mesh_header(mesh),
             },
             **verified,
+            **learned,
         },
         warnings=tuple(warning.message for warning in mesh.warnings),
+        progress_strip=(lambda row: _strip(film, row, mesh, hand_model)) if film else None,
     )
+
+
+def _strip(film: Film, row: int, mesh: Mesh, hand_model: HandModel) -> Strip:
+    """How one candidate came to be."""
+    scenes = [scene_of(mesh, hand_model, hands.rows(row)) for _, hands in film]
+    return scenes, [caption for caption, _ in film]
 
 
 def hand_model_header(hand_model: HandModel) -> dict[str, Any]:

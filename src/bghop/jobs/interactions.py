@@ -12,11 +12,12 @@ import torch
 
 from bghop.hands.model import HandModel
 from bghop.interaction import Interaction, stacked
+from bghop.jobs.checkpoints import checkpoint_hash
 from bghop.jobs.grasp import Listener, ObjectResult
 from bghop.jobs.grasp_page import hand_model_header, mesh_header, size_words
 from bghop.jobs.grasps_file import FORMAT_VERSION, read_grasps
 from bghop.jobs.interaction_file import read_interaction
-from bghop.jobs.prior_inputs import checkpoint_hash, hands_for, open_prior
+from bghop.jobs.prior_inputs import hands_for, open_prior
 from bghop.jobs.prior_options import (
     CompleteJob,
     PriorJob,

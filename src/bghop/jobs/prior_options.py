@@ -10,9 +10,6 @@ from bghop.synthesis.keep import check_keep
 
 HANDS = ("both", "left", "right")
 MOST_SAMPLER_STEPS = 1000
-HOW_TO_GET_ONE = (
-    "train one with `bghop train prior`, or bring a released one in with `bghop import-checkpoint`"
-)
 
 
 @dataclass(frozen=True, kw_only=True)

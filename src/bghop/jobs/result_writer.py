@@ -16,7 +16,8 @@ from bghop.evaluation.measure import solid_of_mesh
 from bghop.evaluation.ranking import faults, object_faults
 from bghop.files import write_whole
 from bghop.geometry.mesh import Mesh, MeshQuery
-from bghop.hands.model import HandModel
+from bghop.hands.model import HandModel, HandParameters
+from bghop.interaction import stacked
 from bghop.jobs.grasp_verify import hold_strip, verified
 from bghop.jobs.grasps_file import Grasps, grasps_to_json
 from bghop.jobs.ranked import Candidates, Progress, Ranked, ranked
@@ -144,13 +145,23 @@ class ResultWriter:
             write_whole(folder.path / folder.kind.strip_file(index, "hold"), worker.answer())
 
 
+def scene_of(mesh: Mesh, hand_model: HandModel, hands: HandParameters) -> Scene:
+    """One object with hands (no leading batch)."""
+    return _posed(hand_model, stacked([hands]), [_drawable(mesh)])[0]
+
+
 def _scenes(results: Ranked, hand_model: HandModel) -> list[Scene]:
-    hands = results.grasps.hands
+    return _posed(hand_model, results.grasps.hands, [_drawable(mesh) for mesh in results.meshes])
+
+
+def _posed(
+    hand_model: HandModel, hands: HandParameters, drawable: Sequence[Triangles]
+) -> list[Scene]:
+    """Hands on one object for all, or on one for each."""
     with torch.no_grad():
         posed = hand_model.pose_hands(hands).vertices_object.cpu().numpy()
     faces = [each.cpu().numpy() for each in hand_model.closed_faces]
     present = hands.present.tolist()
-    drawable: list[Triangles] = [_drawable(mesh) for mesh in results.meshes]
     return [
         Scene(
             object=drawable[index if len(drawable) > 1 else 0],

@@ -79,8 +79,8 @@ def place(
             the place in the frame `right`.
     """
     if spec.frame == "object":
-        R = torch.tensor(_UP.get(up, _UP["z"]), dtype=torch.float64)
-        return Placement(T_grid_object=_centred(mesh, R[None]).expand(num, 4, 4), same=True)
+        T = _centred(mesh, up_rotation(up)[None])
+        return Placement(T_grid_object=T.expand(num, 4, 4), same=True)
     if right_joints is not None:
         model, hands = right_joints
         T = _before_the_palm(model, hands)
@@ -90,6 +90,11 @@ def place(
         for i in range(first, first + num)
     ]
     return Placement(T_grid_object=_centred(mesh, torch.cat(turns).double()), same=False)
+
+
+def up_rotation(up: str) -> Float[Tensor, "3 3"]:
+    """Turns an axis (`x`, `y`, `z`) to +z; the identity for `none`."""
+    return torch.tensor(_UP.get(up, _UP["z"]), dtype=torch.float64)
 
 
 def grid_distances(mesh: Mesh, spec: GridSpec, placement: Placement) -> Float[Tensor, "n 1 x y z"]:
