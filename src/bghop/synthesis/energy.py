@@ -133,6 +133,8 @@ def contacts_of(state: HandState) -> Contacts:
         [distance.new_full((5,), PAD_FORCE), distance.new_full((PALM_CONTACTS,), PALM_FORCE)]
     )
     touching = torch.exp(-((distance.clamp_min(0) / 0.005) ** 2)) * state.present[..., None]
+    # Without a limit there is no force, but where a contact is would still set the solver's steps.
+    points = points * state.present[..., None, None]
     return Contacts(
         points=points.flatten(1, 2), normals=normals.flatten(1, 2),
         limits=(force * touching).flatten(1, 2).detach(),
