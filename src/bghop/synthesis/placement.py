@@ -52,7 +52,7 @@ class Placement:
     ) -> Float[Tensor, "n hand=2 joint 3"]:
         """Points of the object's frame as every sample sees them."""
         num = len(self.T_grid_object)
-        T = self.T_grid_object[:, None].to(points_object)
+        T = self.T_grid_object[:, None].to(points_object).expand(num, 2, 4, 4)
         return transform_points(T, points_object.expand(num, *points_object.shape))
 
 
