@@ -64,9 +64,7 @@ class ReleasedSchedule:
         squared = self.alphas_cumprod()[level]
         return NoisePath(level=level.double(), alpha=squared.sqrt(), sigma=(1 - squared).sqrt())
 
-    def draw(
-        self, num: int, *, generator: torch.Generator | None = None
-    ) -> Float[Tensor, "num"]:
+    def draw(self, num: int, *, generator: torch.Generator | None = None) -> Float[Tensor, "num"]:
         """Training levels, uniform over all steps."""
         return torch.randint(0, self.steps, (num,), generator=generator).float()
 
@@ -109,9 +107,7 @@ class CosineSchedule:
         alpha, sigma = self.alpha_sigma(level)
         return NoisePath(level=level, alpha=alpha, sigma=sigma)
 
-    def draw(
-        self, num: int, *, generator: torch.Generator | None = None
-    ) -> Float[Tensor, "num"]:
+    def draw(self, num: int, *, generator: torch.Generator | None = None) -> Float[Tensor, "num"]:
         """Training levels, uniform in (0, 1], one in each of `num` equal parts (less variance)."""
         place = torch.randperm(num, generator=generator) + torch.rand(num, generator=generator)
         return 1 - place / num
