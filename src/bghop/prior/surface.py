@@ -64,9 +64,9 @@ def surface_of(
 def _box_of(inside: Tensor) -> list[tuple[int, int]] | None:
     """Start and end along each axis of what is inside, with one sample around it."""
     spans = []
-    for axis in range(3):
-        others = [i for i in range(3) if i != axis]
-        places = inside.amax(others).nonzero()
+    across, along = inside.any(2), inside.any(0)
+    for axis, used in enumerate((across.any(1), across.any(0), along.any(0))):
+        places = used.nonzero()
         if len(places) == 0:
             return None
         low, high = int(places[0]), int(places[-1]) + 1
