@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 import bghop
-from bghop.geometry.articulated import Joint
+from bghop.geometry.joint import Joint
 from bghop.geometry.shapes import box
 
 SIZE = (0.26, 0.18, 0.012)

@@ -26,6 +26,9 @@ _PUBLIC = {
     "hand_field": "bghop.fields.hand_field",
     "recover_joints": "bghop.fields.multilateration",
     "recover_hands": "bghop.fields.recover",
+    "UNet3D": "bghop.prior.unet",
+    "VQVAE": "bghop.prior.vqvae",
+    "import_released": "bghop.prior.released",
     "synthesize": "bghop.synthesis.synthesize",
     "Synthesis": "bghop.synthesis.synthesize",
     "SynthesizeOptions": "bghop.synthesis.synthesize",
@@ -47,6 +50,8 @@ _PUBLIC = {
     "Grasps": "bghop.jobs.grasps_file",
     "EvaluateJob": "bghop.jobs.evaluate_options",
     "run_evaluate_job": "bghop.jobs.evaluate",
+    "ImportJob": "bghop.jobs.import_checkpoint",
+    "run_import_job": "bghop.jobs.import_checkpoint",
     "BghopError": "bghop.errors",
     "MeshError": "bghop.errors",
     "HandModelError": "bghop.errors",
@@ -54,6 +59,7 @@ _PUBLIC = {
     "OptionError": "bghop.errors",
     "DrawingError": "bghop.errors",
     "PhysicsError": "bghop.errors",
+    "CheckpointError": "bghop.errors",
 }
 
 __all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604  # pyright: ignore[reportUnsupportedDunderAll]

@@ -27,3 +27,15 @@ class DrawingError(BghopError):
 
 class PhysicsError(BghopError):
     """The hold test cannot be run (its packages are missing)."""
+
+
+class DataError(BghopError):
+    """Records or objects of a data set that cannot be read, written or used for training."""
+
+
+class TrainingError(BghopError):
+    """A training run that cannot start, go on or be continued."""
+
+
+class CheckpointError(BghopError):
+    """A file of trained weights that cannot be read, or that is not what it should be."""

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from bghop.geometry.articulated import ArticulatedObject, Joint
+from bghop.geometry.articulated import ArticulatedObject
+from bghop.geometry.joint import Joint
 from bghop.geometry.isosurface import extract_surface
 from bghop.geometry.mesh import Mesh, MeshQuery
 from bghop.geometry.shapes import box

@@ -15,6 +15,7 @@ from typing import Annotated
 from bghop.errors import BghopError
 from bghop.version import __version__
 
+_VERBS = {"grasp", "evaluate", "import-checkpoint", "train", "doctor"}
 _DESCRIPTION = "Two human hands and one object: grasps for any mesh, with numbers and pictures."
 
 
@@ -54,10 +55,14 @@ def _parse(args: list[str]):  # noqa: ANN202  (a verb, or an exit code)
     from bghop.cli.doctor import Doctor
     from bghop.cli.evaluate import Evaluate
     from bghop.cli.grasp import Grasp
+    from bghop.cli.import_checkpoint import ImportCheckpoint
+    from bghop.cli.train import Train
 
     verbs = (
         Annotated[Grasp, tyro.conf.subcommand("grasp", prefix_name=False)]
         | Annotated[Evaluate, tyro.conf.subcommand("evaluate", prefix_name=False)]
+        | Annotated[ImportCheckpoint, tyro.conf.subcommand("import-checkpoint", prefix_name=False)]
+        | Annotated[Train, tyro.conf.subcommand("train", prefix_name=False)]
         | Annotated[Doctor, tyro.conf.subcommand("doctor", prefix_name=False)]
     )
     spoken = io.StringIO()
@@ -73,7 +78,7 @@ def _parse(args: list[str]):  # noqa: ANN202  (a verb, or an exit code)
     except SystemExit as end:
         if not end.code:
             return 0
-        known = args[0] if args and args[0] in {"grasp", "evaluate", "doctor"} else ""
+        known = args[0] if args and args[0] in _VERBS else ""
         help_line = " ".join(["bghop", known, "--help"]).replace("  ", " ")
         return _fail(f"{_flatten(spoken.getvalue())}: see `{help_line}`")
 

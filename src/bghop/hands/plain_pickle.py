@@ -10,26 +10,16 @@ import pickle
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from bghop.errors import HandModelError
+from bghop.inert_pickle import InertUnpickler, Record
 
 _LARGEST = 200 * 2**20
 """Bytes; MANO files have 4 MB."""
 _DTYPE = re.compile(r"[<>|=]?[fiub](1|2|4|8)")
-
-
-class Record:
-    """An object of the file that was not made: what it would have been made from."""
-
-    def __init__(self, *arguments: Any) -> None:
-        self.arguments = arguments
-        self.state: Any = None
-
-    def __setstate__(self, state: Any) -> None:
-        self.state = state
 
 
 class ArrayRecord(Record):
@@ -98,8 +88,7 @@ class _Refused(pickle.UnpicklingError):
     """The file names something that no MANO file needs."""
 
 
-# The Python implementation on purpose: hostile memo indices make the C one allocate gigabytes.
-class _PlainUnpickler(pickle._Unpickler):
+class _PlainUnpickler(InertUnpickler):
     def find_class(self, module: str, name: str) -> Any:
         """Only what is admitted; nothing is imported."""
         if module.split(".", maxsplit=1)[0] == "chumpy":
@@ -108,17 +97,6 @@ class _PlainUnpickler(pickle._Unpickler):
             return _ADMITTED[module, name]
         except KeyError:
             raise _Refused(f"{module}.{name}") from None
-
-    def load_build(self) -> None:
-        """State goes into records only: else a file could change attributes of our functions."""
-        if not isinstance(self.stack[-2], Record):  # pyright: ignore[reportAttributeAccessIssue]
-            raise pickle.UnpicklingError("state for something that has none")
-        super().load_build()  # pyright: ignore[reportAttributeAccessIssue]
-
-    dispatch: ClassVar[dict[int, Any]] = {
-        **pickle._Unpickler.dispatch,
-        pickle.BUILD[0]: load_build,
-    }
 
 
 def read_plain_pickle(path: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import numpy as np
 from bghop.version import __version__
 
 PACKAGES = ("torch", "numpy", "scipy", "trimesh", "libigl", "jaxtyping", "tyro", "tqdm", "pillow",
-            "pyvista", "vtk")  # fmt: skip
+            "pyvista", "vtk", "safetensors")  # fmt: skip
 OPTIONAL_PACKAGES = {"mujoco-core": "physics", "pyarrow": "benchmark", "matplotlib": "benchmark"}
 """Needed by the hold test and `bghop evaluate`, and the extra of bghop that brings each."""
 MANO_VARIABLE = "BGHOP_MANO"

@@ -19,7 +19,7 @@ from bghop.evaluation.records import (
     to_parquet,
 )
 from bghop.evaluation.trial import Trial, TrialResult
-from bghop.jobs.files import read_json, remove_leftovers, write_json, write_whole, writing
+from bghop.files import read_json, remove_leftovers, write_json, write_whole, writing
 from bghop.jobs.result_folder import job_identity
 from bghop.reporting.pictures import PICTURES
 from bghop.reporting.report import HTML_FILE, MARKDOWN_FILE, SUMMARY_FILE

@@ -9,11 +9,11 @@ from typing import Any
 import torch
 
 from bghop.errors import MeshError, OptionError
+from bghop.files import reason
 from bghop.geometry.loading import load_mesh, validate_mesh
 from bghop.geometry.mesh import Mesh
 from bghop.geometry.shapes import casserole, mug
 from bghop.hands.model import HandModel
-from bghop.jobs.files import reason
 from bghop.jobs.grasp_options import GraspJob
 from bghop.jobs.grasps_file import FORMAT_VERSION
 from bghop.jobs.result_folder import job_identity

@@ -14,9 +14,9 @@ from bghop.drawing.worker import SheetWorker
 from bghop.errors import DrawingError, ResultError
 from bghop.evaluation.measure import Solid, measure_grasp, solid_of_mesh
 from bghop.evaluation.ranking import faults, rank, score
+from bghop.files import write_whole
 from bghop.geometry.mesh import Mesh, MeshQuery
 from bghop.hands.model import HandModel
-from bghop.jobs.files import write_whole
 from bghop.jobs.grasp_inputs import (
     HOLD_SETTINGS,
     MANO_SETTINGS,

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from bghop.errors import ResultError
 from bghop.evaluation.metrics import GraspMetrics
+from bghop.files import read_json
 from bghop.hands.joints import BONE_NAMES, JOINT_NAMES, SIDES
 from bghop.hands.model import HandParameters
-from bghop.jobs.files import read_json
 from bghop.jobs.grasp_hold import HoldRecord
 from bghop.jobs.result_folder import RESULT_FILE
 from bghop.version import __version__

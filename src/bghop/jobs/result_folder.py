@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bghop.errors import ResultError
-from bghop.jobs.files import read_json, remove_leftovers, write_json, writing
+from bghop.files import read_json, remove_leftovers, write_json, writing
 
 RESULT_FILE = "grasps.json"
 JOB_FILE = "job.json"

@@ -1,8 +1,7 @@
 """What every denoiser is: one call, shapes said once. Samplers and losses know nothing else."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
@@ -20,7 +19,7 @@ class Condition:
     """Text; rows without one are ignored where `text_given` is False."""
     text_given: Bool[Tensor, "b"]
     present: Bool[Tensor, "b hand=2"]
-    """Hands that exist; the channels of the others hold the field of no hand."""
+    """Hands that exist; what the latent says of the others is ignored."""
 
     def rows(self, index: Tensor) -> "Condition":
         """Entries by mask or index."""
@@ -56,6 +55,7 @@ def concatenated(first: Condition, second: Condition) -> Condition:
     )
 
 
+@runtime_checkable
 class Denoiser(Protocol):
     """A network over latents in our channel order (object, left, right)."""
 
@@ -65,19 +65,12 @@ class Denoiser(Protocol):
 
     def __call__(
         self,
-        x: Float[Tensor, "b channel x y z"],
+        x: Float[Tensor, "b ..."],
         levels: Float[Tensor, "b part=3"],
         condition: Condition,
-    ) -> Float[Tensor, "b channel x y z"]:
+    ) -> Float[Tensor, "b ..."]:
         """The prediction at levels of the schedule that the network was trained with."""
         ...
-
-
-Denoise = Callable[
-    [Tensor, Tensor, Condition],
-    Tensor,
-]
-"""Just the call of a `Denoiser`."""
 
 
 def clean_from(

@@ -7,6 +7,7 @@ own noise (replacement). Either way the result holds them exactly.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 from typing import Literal
 
 import torch
@@ -15,11 +16,10 @@ from torch import Tensor
 
 from bghop.errors import OptionError
 from bghop.prior.denoiser import Condition, Denoiser, clean_from, concatenated
-from bghop.prior.layout import ChannelLayout
-from bghop.prior.schedule import NoisePath, Schedule
+from bghop.prior.layout import Layout
+from bghop.prior.schedule import HasPath, NoisePath
 
 Method = Literal["ddim", "dpm++"]
-METHODS: tuple[Method, ...] = ("ddim", "dpm++")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +33,10 @@ class SampleOptions:
     """1: none; above, the conditional answer is extrapolated away from the unconditional one."""
     clip: float | None = None
     """Largest absolute value of a predicted clean latent; the released models use 1."""
+    resample: int = 1
+    """With given parts and a network of one level: how often each step is taken. Going back to
+    the noisier level and forward again lets free parts agree with given ones (RePaint, Lugmayr et
+    al. 2022)."""
 
     def __post_init__(self) -> None:
         """Refuse what no sampler does.
@@ -40,8 +44,6 @@ class SampleOptions:
         Raises:
             OptionError: Naming the option and what it may be.
         """
-        if self.method not in METHODS:
-            raise OptionError(f"unknown sampler '{self.method}': use one of {', '.join(METHODS)}")
         if self.steps < 1:
             raise OptionError(f"{self.steps} sampling steps: use 1 or more")
 
@@ -50,8 +52,8 @@ class SampleOptions:
 class Given:
     """Parts that are known; the others are sampled."""
 
-    latent: Float[Tensor, "b channel x y z"]
-    """Clean latents; only the channels of given parts are read."""
+    latent: Float[Tensor, "b ..."]
+    """Clean latents; only given parts are read."""
     parts: Bool[Tensor, "b part=3"]
 
 
@@ -62,8 +64,8 @@ def noise_like(
     seed: int,
     first: int = 0,
     device: torch.device | str | None = None,
-) -> Float[Tensor, "num channel x y z"]:
-    """Unit noise whose row `i` depends on `(seed, first + i)` only, never on the batch or device."""
+) -> Float[Tensor, "num ..."]:
+    """Unit noise whose row `i` depends on `(seed, first + i)` only, not on batch or device."""
     rows = []
     for i in range(first, first + num):
         mixed = (seed * 0x9E3779B97F4A7C15 + (i + 1) * 0xBF58476D1CE4E5B9) % 2**63
@@ -74,56 +76,64 @@ def noise_like(
 @torch.no_grad()
 def sample_latents(
     denoiser: Denoiser,
-    schedule: Schedule,
-    layout: ChannelLayout,
+    schedule: HasPath,
+    layout: Layout,
     condition: Condition,
-    noise: Float[Tensor, "b channel x y z"],
+    noise: Float[Tensor, "b ..."],
     *,
     options: SampleOptions | None = None,
     given: Given | None = None,
     progress: Callable[[int, int], None] | None = None,
-    watch: Callable[[int, Tensor], None] | None = None,
-) -> Float[Tensor, "b channel x y z"]:
+    watch: Callable[[int, Tensor, Tensor], None] | None = None,
+) -> Float[Tensor, "b ..."]:
     """Clean latents from noise.
 
     Args:
-        denoiser: the network; asked once a step for twice the batch if there is guidance.
-        schedule: the one it was trained with.
-        layout: channels of the parts.
+        denoiser: the network; asked once a step, for twice the batch if there is guidance.
+        schedule: the one that it was trained with.
+        layout: where the parts are.
         condition: text and present hands.
         noise: start, see `noise_like`; rows are independent of each other.
         options: method, steps, guidance.
         given: parts that are known.
         progress: called with (steps done, steps in all).
-        watch: called with (step, predicted clean latents), for pictures.
+        watch: called with (step, predicted clean latents, latents after the step).
 
     Returns:
-        Latents; channels of given parts equal `given.latent` exactly.
+        Latents; given parts equal `given.latent` exactly.
     """
     options = options or SampleOptions()
     path = schedule.path(options.steps)
+    points = [_point(path, step, layout, noise) for step in range(len(path) + 1)]
+    fixed = None if given is None else layout.spread(given.parts)
+    replaced = given is not None and not denoiser.level_per_part
+    times = options.resample if replaced else 1
     x = noise
-    fixed = None if given is None else layout.spread_mask(given.parts)
     before: _Step | None = None
-    for step in range(len(path)):
-        here, after = _point(path, step), _point(path, step + 1)
+    for step, again in product(range(len(path)), range(times)):
+        here, after = points[step], points[step + 1]
         levels = x.new_full((len(x), 3), here.level)
         seen = x
         if given is not None and fixed is not None:
             known = given.latent
-            if denoiser.level_per_part:
-                levels = torch.where(given.parts, torch.zeros_like(levels), levels)
+            if replaced:
+                fresh = _turned(noise, step * times + again)
+                known = here.alpha * known + here.sigma * fresh
             else:
-                known = here.alpha * known + here.sigma * noise
+                levels = torch.where(given.parts, torch.zeros_like(levels), levels)
             seen = torch.where(fixed, known, x)
         clean = predict_clean(denoiser, seen, levels, condition, here, options)
         if given is not None and fixed is not None:
             clean = torch.where(fixed, given.latent, clean)
-        if watch is not None:
-            watch(step, clean)
         now = _Step(point=here, clean=clean)
-        x = _SOLVERS[options.method](x, now, after, before)
+        x = _SOLVERS[options.method](seen, now, after, before)
         before = now
+        if again + 1 < times:
+            x = _noisier(x, after, here, _turned(noise, -1 - step * times - again))
+            before = None  # the solver's history is of another path
+            continue
+        if watch is not None:
+            watch(step, clean, x)
         if progress is not None:
             progress(step + 1, len(path))
     return x if given is None or fixed is None else torch.where(fixed, given.latent, x)
@@ -131,12 +141,12 @@ def sample_latents(
 
 def predict_clean(
     denoiser: Denoiser,
-    x: Float[Tensor, "b channel x y z"],
+    x: Float[Tensor, "b ..."],
     levels: Float[Tensor, "b part=3"],
     condition: Condition,
     point: "Point",
     options: SampleOptions,
-) -> Float[Tensor, "b channel x y z"]:
+) -> Float[Tensor, "b ..."]:
     """The guided clean latent of noisy ones that all have the noise of `point`.
 
     Guidance is applied to what the network answers; as the clean latent is linear in that, it
@@ -149,25 +159,33 @@ def predict_clean(
         answers = denoiser(torch.cat([x, x]), torch.cat([levels, levels]), both)
         conditional, unconditional = answers.chunk(2)
         output = unconditional + options.guidance * (conditional - unconditional)
-    alpha, sigma = x.new_tensor(point.alpha), x.new_tensor(point.sigma)
-    clean = clean_from(denoiser.prediction, output, x, alpha, sigma)
+    clean = clean_from(denoiser.prediction, output, x, point.alpha, point.sigma)
     return clean if options.clip is None else clean.clamp(-options.clip, options.clip)
 
 
-@dataclass(frozen=True, kw_only=True)
+def _turned(noise: Float[Tensor, "b ..."], number: int) -> Float[Tensor, "b ..."]:
+    """More unit noise for every row from its own: the numbers moved on, so no seed is needed."""
+    flat = noise.flatten(1)
+    return flat.roll(number * 7919 % flat.shape[1], dims=1).reshape(noise.shape)
+
+
+def _noisier(x: Tensor, here: "Point", target: "Point", noise: Tensor) -> Tensor:
+    """From one point back to a noisier one."""
+    keep = target.alpha / here.alpha
+    return keep * x + (target.sigma**2 - keep**2 * here.sigma**2).clamp_min(0).sqrt() * noise
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Point:
-    """One place on a path."""
+    """One place on a path; alpha and sigma broadcast with latents."""
 
     level: float
-    alpha: float
-    sigma: float
-
-    @property
-    def half_log_snr(self) -> float:
-        """`log(alpha / sigma)`; infinite at the clean end."""
-        if self.sigma == 0:
-            return float("inf")
-        return float(torch.tensor(self.alpha / self.sigma, dtype=torch.float64).log())
+    is_end: bool
+    """Whether this is the clean end."""
+    alpha: Tensor
+    sigma: Tensor
+    half_log_snr: Tensor
+    """`log(alpha / sigma)`; infinite at the clean end."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -176,11 +194,16 @@ class _Step:
     clean: Tensor
 
 
-def _point(path: NoisePath, step: int) -> Point:
-    if step == len(path):
-        return Point(level=0.0, alpha=1.0, sigma=0.0)
+def _point(path: NoisePath, step: int, layout: Layout, like: Tensor) -> Point:
+    is_end = step == len(path)
+    if not is_end:
+        level, alpha, sigma = float(path.level[step]), path.alpha[step], path.sigma[step]
+    else:
+        level, alpha, sigma = 0.0, torch.ones(3).double(), torch.zeros(3).double()
+    numbers = (alpha, sigma, (alpha / sigma).log())
+    spread = [layout.spread(number[None].to(like)) for number in numbers]
     return Point(
-        level=float(path.level[step]), alpha=float(path.alpha[step]), sigma=float(path.sigma[step])
+        level=level, is_end=is_end, alpha=spread[0], sigma=spread[1], half_log_snr=spread[2]
     )
 
 
@@ -197,7 +220,7 @@ def _dpm(x: Tensor, now: _Step, after: Point, before: _Step | None) -> Tensor:
     nothing to extrapolate to at infinity.
     """
     target = now.clean
-    if before is not None and after.sigma > 0:
+    if before is not None and not after.is_end:
         step = after.half_log_snr - now.point.half_log_snr
         last = now.point.half_log_snr - before.point.half_log_snr
         target = target + step / (2 * last) * (now.clean - before.clean)

@@ -1,12 +1,13 @@
 """Noise schedules: `x_t = alpha x_0 + sigma eps`, with `alpha^2 + sigma^2 = 1`.
 
-A schedule maps a *level* (what the network is told) to alpha and sigma. Samplers walk along a
-`NoisePath`, a list of levels from noise to clean, and need to know nothing else.
+A schedule maps a *level* (what the network is told) to alpha and sigma of each part (object, left,
+right). Samplers walk along a `NoisePath`, a list of levels from noise to clean, and need to know
+nothing else.
 """
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -21,8 +22,8 @@ class NoisePath:
     """Levels that a sampler visits, noisiest first; the clean end (alpha 1, sigma 0) follows."""
 
     level: Float64[Tensor, "step"]
-    alpha: Float64[Tensor, "step"]
-    sigma: Float64[Tensor, "step"]
+    alpha: Float64[Tensor, "step part=3"]
+    sigma: Float64[Tensor, "step part=3"]
 
     def __len__(self) -> int:
         """Number of network evaluations."""
@@ -46,10 +47,10 @@ class ReleasedSchedule:
         root = np.linspace(self.beta_start**0.5, self.beta_end**0.5, self.steps, dtype=np.float64)
         return torch.from_numpy(np.cumprod(1.0 - root**2))
 
-    def alpha_sigma(self, level: Float[Tensor, "*batch"]) -> tuple[Tensor, Tensor]:
-        """Alpha and sigma at whole training steps, in the level's shape, float32."""
-        squared = self.alphas_cumprod().to(level.device)[level.round().long()]
-        return squared.sqrt().float(), (1 - squared).sqrt().float()
+    def alpha_sigma(self, levels: Float[Tensor, "*batch part=3"]) -> tuple[Tensor, Tensor]:
+        """Alpha and sigma at whole training steps, in the levels' type and shape."""
+        squared = self.alphas_cumprod().to(levels.device)[levels.round().long()]
+        return squared.sqrt().to(levels.dtype), (1 - squared).sqrt().to(levels.dtype)
 
     def path(self, num: int) -> NoisePath:
         """`num` steps spread evenly over the training steps, first and last among them.
@@ -60,9 +61,9 @@ class ReleasedSchedule:
         if not 2 <= num <= self.steps:
             raise OptionError(f"{num} sampling steps: use 2 to {self.steps}")
         stride = (self.steps - 1) / (num - 1)
-        level = torch.tensor([round(i * stride) for i in reversed(range(num))])
-        squared = self.alphas_cumprod()[level]
-        return NoisePath(level=level.double(), alpha=squared.sqrt(), sigma=(1 - squared).sqrt())
+        level = torch.tensor([float(round(i * stride)) for i in reversed(range(num))]).double()
+        alpha, sigma = self.alpha_sigma(level[:, None].expand(-1, 3))
+        return NoisePath(level=level, alpha=alpha, sigma=sigma)
 
     def draw(self, num: int, *, generator: torch.Generator | None = None) -> Float[Tensor, "num"]:
         """Training levels, uniform over all steps."""
@@ -73,27 +74,30 @@ class ReleasedSchedule:
 class CosineSchedule:
     """Continuous levels 0 (clean, exactly) to 1 (noise): `tan(pi t / 2) = shift sigma / alpha`.
 
-    `shift` < 1 moves all levels towards more noise. Neighbouring cells of a field say the same
-    thing many times over, so noise that hides one cell hardly hides a joint (Hoogeboom et al.,
-    simple diffusion, 2023, eq. 4): the more redundant the latent, the smaller the shift.
+    A `shift` < 1 moves all levels towards more noise. Neighbouring cells of a grid say the same
+    thing many times over, so noise that hides one cell hardly hides a surface (Hoogeboom et al.,
+    simple diffusion, 2023, eq. 4): the more redundant a part is, the smaller its shift.
     """
 
     type: Literal["cosine"] = "cosine"
-    shift: float = 1.0
-    log_snr_min: float = -15.0
+    object_shift: float = 0.3
+    hand_shift: float = 1.0
+    log_snr_min: float = -12.0
     """`log(alpha^2 / sigma^2)` at level 1."""
-    log_snr_max: float = 12.0
+    log_snr_max: float = 14.0
     """Limit close to level 0; at level 0 itself there is no noise at all."""
 
-    def alpha_sigma(self, level: Float[Tensor, "*batch"]) -> tuple[Tensor, Tensor]:
-        """Alpha and sigma in the level's type and shape."""
-        log_snr = 2 * (math.log(self.shift) - torch.log(torch.tan(math.pi / 2 * level.double())))
+    def alpha_sigma(self, levels: Float[Tensor, "*batch part=3"]) -> tuple[Tensor, Tensor]:
+        """Alpha and sigma in the levels' type and shape."""
+        shifts = (self.object_shift, self.hand_shift, self.hand_shift)
+        shift = torch.tensor(shifts, dtype=torch.float64, device=levels.device)
+        log_snr = 2 * (shift.log() - torch.log(torch.tan(math.pi / 2 * levels.double())))
         log_snr = log_snr.clamp(self.log_snr_min, self.log_snr_max)
         alpha, sigma = log_snr.sigmoid().sqrt(), (-log_snr).sigmoid().sqrt()
-        clean = level <= 0
+        clean = levels <= 0
         alpha = torch.where(clean, torch.ones_like(alpha), alpha)
         sigma = torch.where(clean, torch.zeros_like(sigma), sigma)
-        return alpha.to(level.dtype), sigma.to(level.dtype)
+        return alpha.to(levels.dtype), sigma.to(levels.dtype)
 
     def path(self, num: int) -> NoisePath:
         """Levels `1, 1 - 1/num, ..., 1/num`.
@@ -104,13 +108,22 @@ class CosineSchedule:
         if num < 1:
             raise OptionError(f"{num} sampling steps: use 1 or more")
         level = 1 - torch.arange(num, dtype=torch.float64) / num
-        alpha, sigma = self.alpha_sigma(level)
+        alpha, sigma = self.alpha_sigma(level[:, None].expand(-1, 3))
         return NoisePath(level=level, alpha=alpha, sigma=sigma)
 
     def draw(self, num: int, *, generator: torch.Generator | None = None) -> Float[Tensor, "num"]:
         """Training levels, uniform in (0, 1], one in each of `num` equal parts (less variance)."""
         place = torch.randperm(num, generator=generator) + torch.rand(num, generator=generator)
         return 1 - place / num
+
+
+@runtime_checkable
+class HasPath(Protocol):
+    """What samplers need of a schedule."""
+
+    def path(self, num: int) -> NoisePath:
+        """`num` levels from noise to clean."""
+        ...
 
 
 Schedule = ReleasedSchedule | CosineSchedule

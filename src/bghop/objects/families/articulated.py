@@ -7,7 +7,8 @@ front (-y).
 
 import numpy as np
 
-from bghop.geometry.articulated import ArticulatedObject, Joint
+from bghop.geometry.articulated import ArticulatedObject
+from bghop.geometry.joint import Joint
 from bghop.geometry.mesh import Mesh
 from bghop.geometry.shapes import loft
 from bghop.objects.blocks import Block, centred, union_of_blocks

@@ -4,7 +4,7 @@ import os
 import pytest
 
 from bghop.errors import ResultError
-from bghop.jobs.files import read_json, remove_leftovers, write_json, write_whole
+from bghop.files import read_json, remove_leftovers, write_json, write_whole
 
 
 def test_a_file_is_written_whole_and_nothing_else_is_left(tmp_path):

@@ -1,0 +1,1 @@
+"""Data sets for training: records of interactions, stored distances of objects, batches."""

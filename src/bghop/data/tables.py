@@ -1,0 +1,107 @@
+"""Parquet files with a header: one JSON value in the schema's metadata says what the table is.
+
+pyarrow is imported on first use, so that everything else works without it.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bghop.errors import DataError
+from bghop.files import reason, write_whole
+
+_HEADER = b"bghop"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableFormat:
+    """What a table's header must say."""
+
+    name: str
+    version: int
+    remedy: str
+    """How one gets such a file; the end of error messages."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TableFile:
+    """A table (pyarrow) and its header."""
+
+    path: Path
+    header: dict[str, Any]
+    table: Any
+
+    def column(self, name: str) -> Any:
+        """One column as a single pyarrow array.
+
+        Raises:
+            DataError: There is no such column; lists those that exist.
+        """
+        if name not in self.table.column_names:
+            have = ", ".join(self.table.column_names)
+            raise DataError(f"{self.path} has no column '{name}' (it has {have}): write it again")
+        column = self.table.column(name)
+        return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+
+
+def write_table(path: Path, table: Any, format_: TableFormat, header: dict[str, Any]) -> None:
+    """Write a pyarrow table whole, zstd-compressed, with its header.
+
+    Raises:
+        DataError: pyarrow is missing.
+        ResultError: The file cannot be written.
+    """
+    pa, parquet = _pyarrow()
+    content = {"format": format_.name, "format_version": format_.version, **header}
+    table = table.replace_schema_metadata({_HEADER: json.dumps(content).encode()})
+    sink = pa.BufferOutputStream()
+    parquet.write_table(table, sink, compression="zstd", use_dictionary=True)
+    write_whole(path, sink.getvalue().to_pybytes())
+
+
+def read_table(path: str | Path, format_: TableFormat) -> TableFile:
+    """Read a whole table and check its header.
+
+    Raises:
+        DataError: Missing, not parquet, another format or version, or pyarrow is missing.
+    """
+    path = Path(path)
+    pa, parquet = _pyarrow()
+    try:
+        table = parquet.read_table(path, partitioning=None)
+    except FileNotFoundError:
+        raise DataError(f"{path} does not exist: {format_.remedy}") from None
+    except OSError as error:
+        why = reason(error) if error.errno else "it is not a complete parquet file"
+        raise DataError(f"cannot read {path} ({why}): {format_.remedy}") from error
+    except pa.ArrowException as error:
+        raise DataError(f"{path} is not a complete parquet file: {format_.remedy}") from error
+    header = _header(table)
+    if header.get("format") != format_.name:
+        raise DataError(f"{path} is not a {format_.name} file: {format_.remedy}")
+    if header.get("format_version") != format_.version:
+        raise DataError(
+            f"{path} has format version {header.get('format_version')}, this bghop reads "
+            f"{format_.version}: {format_.remedy}"
+        )
+    return TableFile(path=path, header=header, table=table)
+
+
+def _header(table: Any) -> dict[str, Any]:
+    try:
+        value = json.loads((table.schema.metadata or {}).get(_HEADER, b"{}"))
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _pyarrow() -> tuple[Any, Any]:
+    try:
+        import pyarrow as pa
+        from pyarrow import parquet
+    except ImportError as error:
+        raise DataError(
+            "records are parquet files, which need pyarrow: pip install 'bghop[train]'"
+        ) from error
+    return pa, parquet

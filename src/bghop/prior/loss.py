@@ -1,0 +1,65 @@
+"""The denoising loss: a level per part, given parts clean, absent hands uncounted."""
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from bghop.prior.denoiser import Condition, Denoiser, target_of
+from bghop.prior.layout import Layout
+from bghop.prior.schedule import CosineSchedule, Schedule
+
+MOST_WEIGHT = 400.0
+"""Largest weight of a squared error of a clean latent: 1 / 0.05^2, so that errors below a twentieth
+of a part's spread (6 mm of a joint, more than any level hides at the end) count no more."""
+OBJECT_SHARE = 0.3
+"""Weight of the object's part: its grid has far more to learn than can be used at a contact."""
+
+
+def denoising_loss(
+    denoiser: Denoiser,
+    schedule: Schedule,
+    layout: Layout,
+    latent: Float[Tensor, "b ..."],
+    condition: Condition,
+    given: Bool[Tensor, "b part=3"],
+    generator: torch.Generator,
+) -> Float[Tensor, "b"]:
+    """Mean squared error of the answers at random levels, one number per scene.
+
+    Networks that answer noise (the released ones) get its plain mean over all cells that count;
+    those that answer clean latents get `min(1 + signal-to-noise, MOST_WEIGHT)` per part, which is
+    the loss of `v` but for a cap.
+
+    Args:
+        denoiser: the network.
+        schedule: levels to alpha and sigma.
+        layout: where the parts are.
+        latent: clean latents.
+        condition: text and present hands.
+        given: parts that stay clean; only for networks with a level per part.
+        generator: on the CPU; decides levels and noise.
+    """
+    level = schedule.draw(len(latent), generator=generator).to(latent.device)
+    levels = torch.where(given, torch.zeros_like(level[:, None]), level[:, None])
+    noise = torch.randn(latent.shape, generator=generator).to(latent)
+    alpha, sigma = schedule.alpha_sigma(levels)
+    alpha_x, sigma_x = layout.spread(alpha), layout.spread(sigma)
+    answer = denoiser(alpha_x * latent + sigma_x * noise, levels, condition).to(latent.dtype)
+    wanted = target_of(denoiser.prediction, latent, noise, alpha_x, sigma_x)
+    here = torch.cat([torch.ones_like(condition.present[:, :1]), condition.present], dim=1)
+    counted = (here & ~given).to(latent.dtype)
+    error = layout.means((answer - wanted).square())
+    if denoiser.prediction != "x0":
+        share = counted * latent.new_tensor(layout.sizes)
+        return (error * share).sum(1) / share.sum(1).clamp_min(1e-9)
+    weight = 1 + (alpha / sigma.clamp_min(1e-6)).square() / _redundancy(schedule, latent)
+    share = counted * latent.new_tensor([OBJECT_SHARE, 1.0, 1.0])
+    return (error * weight.clamp_max(MOST_WEIGHT) * share).sum(1)
+
+
+def _redundancy(schedule: Schedule, like: Tensor) -> Tensor:
+    """What a signal-to-noise ratio of cells is divided by to be one of what the cells say."""
+    if not isinstance(schedule, CosineSchedule):
+        return like.new_ones(3)
+    shifts = (schedule.object_shift, schedule.hand_shift, schedule.hand_shift)
+    return like.new_tensor(shifts).square()

@@ -1,0 +1,1 @@
+"""Prompts to tokens: reading, the shipped noun table, sentence encoders."""

@@ -1,0 +1,59 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from bghop.data.objects_file import write_objects
+from bghop.data.objects_from_mesh import REACH
+from bghop.data.record import write_records
+from bghop.prior.first_stage_file import load_block_codec
+from bghop.training.curves import TRAIN_FILE, read_curve
+
+BARE = Path(__file__).parent / "bare_machine.py"
+
+
+def bare(*words):
+    return subprocess.run(
+        [sys.executable, str(BARE), *map(str, words)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="session")
+def files(records, entries, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("set")
+    write_records(folder / "records.parquet", records)
+    write_objects(folder / "objects.parquet", entries, reach=REACH)
+    return [
+        *("--set", f"data.records={folder / 'records.parquet'}"),
+        *("--set", f"data.objects={folder / 'objects.parquet'}"),
+    ]
+
+
+def test_a_first_stage_trains_with_torch_numpy_safetensors_and_pyarrow_only(files, tmp_path):
+    options = ["loop.steps=3", "loop.batch=2", "loop.micro=2", "fit_scenes=4", "block.width=4"]
+    options += ["block.channels=3", "block.depth=1", "loop.warmup=1"]
+    words = [*files, *(part for option in options for part in ("--set", option))]
+    run = tmp_path / "run"
+    first = bare("autoencoder", *words, "--out", run)
+    assert first.returncode == 0, first.stderr
+    assert "finished at step 3" in first.stderr
+    assert len(read_curve(run / TRAIN_FILE)) == 3
+    codec = load_block_codec(run / "first_stage.safetensors")
+    assert codec.encode(torch.ones(1, 1, 64, 64, 64)).shape == (1, 3, 16, 16, 16)
+    again = bare("autoencoder", *words, "--out", run)
+    assert again.returncode == 0, again.stderr
+    assert "goes on after step 3 of 3" in again.stderr
+
+
+def test_mistakes_are_one_line_with_the_remedy(files, tmp_path):
+    wrong = bare("autoencoder", "--set", "data.records=no.parquet", "--out", tmp_path / "run")
+    assert wrong.returncode == 2
+    assert wrong.stderr == "error: config.data: 'objects' is missing: add it\n"
+    assert not (tmp_path / "run").exists()

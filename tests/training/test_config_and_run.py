@@ -1,0 +1,70 @@
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from bghop.errors import OptionError, TrainingError
+from bghop.training.config import LoopConfig, from_json, to_json
+from bghop.training.run import RUN_FILE, begin_run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outer:
+    data: Path
+    loop: LoopConfig = field(default_factory=LoopConfig)
+    note: str | None = None
+
+
+def test_a_config_survives_json():
+    config = Outer(data=Path("a/b"), loop=LoopConfig(steps=7, learning_rate=1e-3), note="x")
+    assert from_json(Outer, json.loads(json.dumps(to_json(config)))) == config
+    assert from_json(Outer, {"data": "a"}) == Outer(data=Path("a"))
+    assert from_json(LoopConfig, {"clip": 2}).clip == 2.0
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"data": "a", "lop": {}}, r"unknown field 'lop': use one of data, loop, note"),
+        ({}, r"'data' is missing: add it"),
+        ({"data": "a", "loop": {"steps": "many"}}, r"loop.steps: 'many' is not int: correct it"),
+        ({"data": "a", "loop": {"steps": 1.5}}, r"loop.steps: 1.5 is not int"),
+        ({"data": "a", "note": 3}, r"note: 3 is not str or NoneType"),
+        ({"data": "a", "loop": {"batch": 10, "micro": 4}}, r"not a multiple of micro 4"),
+        ({"data": "a", "loop": {"decay": "linear"}}, r"use one of cosine, constant"),
+    ],
+)
+def test_a_wrong_config_is_refused_with_the_remedy(values, message):
+    with pytest.raises(OptionError, match=message):
+        from_json(Outer, values)
+
+
+def test_a_run_notes_its_origin_and_goes_on_only_as_the_same_run(tmp_path):
+    data = tmp_path / "records.parquet"
+    data.write_bytes(b"some records")
+    config = to_json(LoopConfig())
+    folder = tmp_path / "run"
+    assert begin_run(folder, "prior", config, {"records": data}) is False
+    origin = json.loads((folder / RUN_FILE).read_text())
+    assert origin["config"] == config
+    assert {"commit", "torch", "bghop_version", "begun"} <= set(origin)
+    assert begin_run(folder, "prior", config, {"records": data}) is True
+    # What does not change the curve may change.
+    assert begin_run(folder, "prior", {**config, "save_every": 3}, {"records": data}) is True
+    other = to_json(replace(LoopConfig(), learning_rate=1.0))
+    with pytest.raises(TrainingError, match=r"learning_rate 0.0003 -> 1.0\): use the same"):
+        begin_run(folder, "prior", other, {"records": data})
+    with pytest.raises(TrainingError, match=r"holds the training of a prior"):
+        begin_run(folder, "autoencoder", config, {"records": data})
+    data.write_bytes(b"other records")
+    with pytest.raises(TrainingError, match=r"the file of records has changed"):
+        begin_run(folder, "prior", config, {"records": data})
+
+
+def test_a_folder_with_other_things_is_refused(tmp_path):
+    (tmp_path / "thesis.txt").touch()
+    with pytest.raises(TrainingError, match=r"holds no training run: choose a new folder"):
+        begin_run(tmp_path, "prior", {}, {})
+    with pytest.raises(TrainingError, match=r"cannot read .*: correct the path"):
+        begin_run(tmp_path / "run", "prior", {}, {"records": tmp_path / "missing"})
