@@ -1,6 +1,7 @@
 import pytest
 import torch
 import trimesh
+from small_prior import write_small_prior
 
 from bghop.drawing.worker import SheetWorker
 from bghop.geometry.transforms import rigid
@@ -53,3 +54,9 @@ def box_file(tmp_path):
     path = tmp_path / "box.stl"
     trimesh.creation.box((0.1, 0.12, 0.08)).export(path)
     return str(path)
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory):
+    """A folder with a prior that knows one box and nothing of hands."""
+    return str(write_small_prior(tmp_path_factory.mktemp("prior") / "checkpoint"))

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from small_prior import write_small_prior
 
 from bghop.drawing.worker import SheetWorker
 from bghop.geometry.transforms import rigid
@@ -91,3 +92,9 @@ def box_files(tmp_path):
         return tuple(paths)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory):
+    """A folder with a prior that knows one box and nothing of hands."""
+    return write_small_prior(tmp_path_factory.mktemp("prior") / "checkpoint")
