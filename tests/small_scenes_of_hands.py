@@ -6,9 +6,7 @@ from bghop.geometry.transforms import rigid
 from bghop.hands.model import HandModel, HandParameters
 
 
-def palms_beside(
-    model: HandModel, half_x: float, gap: float, *, num: int = 1
-) -> HandParameters:
+def palms_beside(model: HandModel, half_x: float, gap: float, *, num: int = 1) -> HandParameters:
     """Palms on the sides `x = -half_x` and `x = half_x`, `gap` metres off, thumbs up."""
     eye = torch.eye(3)
     R = torch.stack(

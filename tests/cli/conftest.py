@@ -1,12 +1,12 @@
 import pytest
 import torch
 import trimesh
-from small_prior import write_small_prior
 
 from bghop.drawing.worker import SheetWorker
 from bghop.geometry.transforms import rigid
 from bghop.hands.model import HandParameters
 from bghop.synthesis.synthesize import Synthesis
+from small_prior import write_small_prior
 
 
 def beside(mesh, *, hand_model, job, up, progress):

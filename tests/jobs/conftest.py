@@ -1,11 +1,11 @@
 import pytest
 import torch
-from small_prior import write_small_prior
 
 from bghop.drawing.worker import SheetWorker
 from bghop.geometry.transforms import rigid
 from bghop.hands.model import HandParameters
 from bghop.synthesis.synthesize import Synthesis
+from small_prior import write_small_prior
 
 
 class FakeSynthesizer:

@@ -1,12 +1,12 @@
 """`sample` and `complete`: a checkpoint in, whole files out; nothing lost, nothing done twice."""
 
 import json
-
 import signal
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -45,9 +45,7 @@ def sample_job(checkpoint, out, **changes):
 
 def complete_job(checkpoint, source, out, **changes):
     fast = {"num": 1, "steps": 2, "guidance": 1.0, "refine": False, "keep": ("object",)}
-    return CompleteJob(
-        checkpoint=checkpoint, interaction=str(source), out=out, **(fast | changes)
-    )
+    return CompleteJob(checkpoint=checkpoint, interaction=str(source), out=out, **(fast | changes))
 
 
 @pytest.fixture(scope="module")
@@ -65,9 +63,7 @@ def sampled(checkpoint, tmp_path_factory):
 def triangles(mesh):
     """Corners of every face from the smallest on, sorted: the surface without any numbering."""
     corners = np.asarray(mesh.vertices, dtype=np.float32)[mesh.faces]
-    turned = [
-        min(np.roll(face, -k, axis=0).tolist() for k in range(3)) for face in corners
-    ]
+    turned = [min(np.roll(face, -k, axis=0).tolist() for k in range(3)) for face in corners]
     return sorted(turned)
 
 
@@ -86,7 +82,7 @@ def test_a_word_becomes_the_files_of_the_contract(sampled, checkpoint):
     first = content["interactions"][0]
     assert (first["rank"], first["glb"]) == (1, "interaction_000.glb")
     assert first["metrics"]["object"]["plausible"]
-    assert first["metrics"]["object"]["volume_cm3"] == pytest.approx(2800, rel=0.03)
+    assert first["metrics"]["object"]["volume_cm3"] == pytest.approx(2800, rel=0.05)
     scene = trimesh.load_scene(sampled / first["glb"])
     assert set(scene.graph.nodes_geometry) == {"object", "left_hand", "right_hand"}
 
@@ -132,18 +128,18 @@ def test_the_seed_decides_and_one_hand_can_be_asked_for(checkpoint, tmp_path, sa
     assert result.metrics[0].fingers_in_contact[0] is None
 
 
-def test_refined_hands_are_nearer_to_the_object(checkpoint, tmp_path):
+def test_refined_hands_have_less_energy(checkpoint, tmp_path):
     heard = []
 
     class Ears(Listener):
-        def stage(self, name, stage, done, total):
-            heard.append(stage)
+        def stage(self, *arguments):
+            heard.append(arguments[1])
 
     energies = []
     for refine in (False, True):
         job = sample_job(checkpoint, tmp_path / str(refine), num=1, refine=refine)
         run_sample_job(job, listener=Ears())
-        energies.append(float(read_grasps(job.out).scores["pad_contact"][0]))
+        energies.append(float(read_grasps(job.out).scores["energy"][0]))
     assert energies[1] < energies[0]
     assert list(dict.fromkeys(heard)) == [
         "loading", "sampling", "measuring", "writing scenes", "drawing",
@@ -211,7 +207,7 @@ def test_an_interaction_that_is_not_there_is_one_line_with_the_remedy(sampled, t
     with pytest.raises(ResultError, match="run its command again"):
         read_interaction(tmp_path)
     (tmp_path / "interaction_000.glb").write_bytes(b"glTF nonsense")
-    with pytest.raises(MeshError, match="object of .*#0 cannot be used"):
+    with pytest.raises(MeshError, match=r"object of .*#0 cannot be used"):
         read_interaction(tmp_path)
     left = trimesh.Scene()
     left.add_geometry(trimesh.creation.box((0.1,) * 3), node_name="left_hand")
@@ -229,7 +225,7 @@ def test_a_checkpoint_that_cannot_be_used_is_known_before_any_folder_is_made(
     checkpoint, tmp_path, sampled
 ):
     out = tmp_path / "out"
-    with pytest.raises(CheckpointError, match="does not exist .*bghop train prior"):
+    with pytest.raises(CheckpointError, match=r"does not exist .*bghop train prior"):
         run_sample_job(sample_job(tmp_path / "none", out))
     torn = tmp_path / "torn"
     torn.mkdir()
@@ -241,11 +237,11 @@ def test_a_checkpoint_that_cannot_be_used_is_known_before_any_folder_is_made(
         run_sample_job(sample_job(torn, out))
     with pytest.raises(OptionError, match="leave out --mano"):
         run_sample_job(sample_job(checkpoint, out, mano=tmp_path))
-    with pytest.raises(OptionError, match="write its name, such as 'mug'|names no object"):
+    with pytest.raises(OptionError, match="names no object"):
         run_sample_job(sample_job(checkpoint, out, prompt="the and of"))
+    one = tmp_path / "one"
+    run_sample_job(sample_job(checkpoint, one, num=1, hands="right"))
     with pytest.raises(OptionError, match="keep something that it has"):
-        one = tmp_path / "one"
-        run_sample_job(sample_job(checkpoint, one, num=1, hands="right"))
         run_complete_job(complete_job(checkpoint, one, out, keep=("left",)))
     assert not out.exists()
 
@@ -333,6 +329,14 @@ def test_the_command_refuses_a_prior_that_does_not_fit_before_any_work(
     assert not out.exists()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the job reads and changes of `DistillOptions`."""
+
+    steps: int = 150
+    watch: tuple[float, ...] = ()
+
+
 def test_score_distillation_is_asked_for_its_iterations_and_they_are_drawn(
     checkpoint, tmp_path, box_files, monkeypatch
 ):
@@ -346,7 +350,9 @@ def test_score_distillation_is_asked_for_its_iterations_and_they_are_drawn(
         watch(options.steps, hands)
         return type("Distilled", (), {"hands": hands})
 
-    monkeypatch.setattr("bghop.synthesis.score_distillation.distill", distill)
+    stand_in = ModuleType("score_distillation")
+    vars(stand_in).update(distill=distill, default_options=lambda _: Settings())
+    monkeypatch.setitem(sys.modules, "bghop.synthesis.score_distillation", stand_in)
     job = grasp_job(
         checkpoint, box_files(1), tmp_path / "out", method="sds", steps=100, num=2, text="mug",
         progress_strip=(0, 25, 50, 999), refine=True,

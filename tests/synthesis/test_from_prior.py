@@ -5,8 +5,6 @@ from itertools import combinations
 import numpy as np
 import pytest
 import torch
-from small_prior import BOX, small_prior
-from small_scenes_of_hands import palms_beside
 
 from bghop.errors import HandModelError, OptionError, ResultError
 from bghop.geometry.shapes import box
@@ -18,6 +16,8 @@ from bghop.synthesis import from_prior
 from bghop.synthesis.completion import complete
 from bghop.synthesis.from_prior import sample_hands, sample_interactions
 from bghop.synthesis.keep import PARTS
+from small_prior import BOX, small_prior
+from small_scenes_of_hands import palms_beside
 
 FEW = SampleOptions(steps=2, guidance=1.0)
 SUBSETS = [set(parts) for size in (1, 2) for parts in combinations(PARTS, size)]
@@ -159,13 +159,11 @@ def test_an_empty_object_is_replaced_by_the_next_row_and_said(prior, hand_model,
 
 
 def test_a_prior_that_never_has_an_object_is_an_error(prior, hand_model, monkeypatch):
-    monkeypatch.setattr(from_prior, "object_meshes", lambda _, s, name: [None] * len(s.latent))
-    with pytest.raises(ResultError, match="18 of 18 samples had no object .* trained further"):
+    monkeypatch.setattr(from_prior, "object_meshes", lambda _, s, **_name: [None] * len(s.latent))
+    with pytest.raises(ResultError, match=r"18 of 18 samples had no object .* trained further"):
         sample_interactions(prior, hand_model, num=1, options=SampleOptions(steps=1, guidance=1.0))
 
 
 def test_one_hand_alone(prior, hand_model):
-    (found,) = sample_interactions(
-        prior, hand_model, num=1, present=(False, True), options=FEW
-    )
+    (found,) = sample_interactions(prior, hand_model, num=1, present=(False, True), options=FEW)
     assert found.present == (False, True)

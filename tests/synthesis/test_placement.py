@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from small_scenes_of_hands import palms_beside
 
 from bghop.errors import OptionError
 from bghop.fields.grid_spec import GridSpec
@@ -13,6 +12,7 @@ from bghop.geometry.shapes import box
 from bghop.geometry.transforms import transform_points
 from bghop.hands.model import HandModel
 from bghop.synthesis.placement import check_size, grid_distances, place, up_rotation
+from small_scenes_of_hands import palms_beside
 
 OURS = GridSpec(frame="object", unit=0.30)
 RELEASED = GridSpec.released(torch.tensor([-0.09, 0.0, 0.02]))

@@ -1,6 +1,7 @@
 """`bghop grasp --method prior` and `sds`: hands for a mesh from a checkpoint."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from bghop.errors import OptionError
 from bghop.geometry.mesh import Mesh
@@ -99,8 +100,6 @@ def _distilled(
     progress: Callable[[int, int], None],
 ) -> tuple[HandParameters, Film]:
     """Score distillation, and the moments that the job wants to see."""
-    from dataclasses import replace
-
     from bghop.synthesis.score_distillation import default_options, distill
 
     options = default_options(prior)
