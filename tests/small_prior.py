@@ -5,6 +5,8 @@ the box's latent. Its hands are unit noise, which is what an answer of zero mean
 the way from a checkpoint to files can be tested in seconds, with an object to look at.
 """
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -30,7 +32,7 @@ def small_prior(hand_model: str = "open") -> Prior:
         spec = GridSpec(frame="object", unit=0.30)
         stage = load_block_codec(None)
         schedule = CosineSchedule()
-        network = PatchTransformer(TransformerConfig(**SIZES["tiny"]), schedule)
+        network = PatchTransformer(replace(TransformerConfig(), **SIZES["tiny"]), schedule)
     cube = CubeGrid(resolution=64, half_extent=0.30)
     sdf = sdf_on_cube(box(BOX), cube).values[None, None]
     with torch.no_grad():
@@ -55,8 +57,6 @@ def small_prior(hand_model: str = "open") -> Prior:
 
 def write_small_prior(folder: Path, hand_model: str = "open") -> Path:
     """A checkpoint folder."""
-    import json
-
     prior = small_prior(hand_model)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / WEIGHTS).write_bytes(prior_tensors(prior))

@@ -57,6 +57,12 @@ def box_file(tmp_path):
 
 
 @pytest.fixture(scope="session")
+def draws_nothing():
+    """The class of workers that draw nothing, for fixtures that last longer than a test."""
+    return NoWorker
+
+
+@pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory):
     """A folder with a prior that knows one box and nothing of hands."""
     return str(write_small_prior(tmp_path_factory.mktemp("prior") / "checkpoint"))

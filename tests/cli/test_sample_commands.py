@@ -15,13 +15,11 @@ FAST = ["--steps", "2", "--guidance", "1", "--no-refine", "--num", "1"]
 
 
 @pytest.fixture(scope="module")
-def sampled(checkpoint, tmp_path_factory):
+def sampled(checkpoint, draws_nothing, tmp_path_factory):
     """Results of `bghop sample`, two of them; not to be changed."""
-    from conftest import NoWorker
-
     out = tmp_path_factory.mktemp("sampled") / "out"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bghop.jobs.result_writer.SheetWorker", NoWorker)
+        patch.setattr("bghop.jobs.result_writer.SheetWorker", draws_nothing)
         args = ["sample", "mug", "--out", str(out), "--checkpoint", checkpoint, *FAST, "--quiet"]
         assert main(args) == 0
     return out

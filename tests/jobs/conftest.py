@@ -95,6 +95,12 @@ def box_files(tmp_path):
 
 
 @pytest.fixture(scope="session")
+def draws_nothing():
+    """The class of such workers, for fixtures that last longer than a test."""
+    return FakeSheetWorker
+
+
+@pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory):
     """A folder with a prior that knows one box and nothing of hands."""
     return write_small_prior(tmp_path_factory.mktemp("prior") / "checkpoint")

@@ -49,13 +49,11 @@ def complete_job(checkpoint, source, out, **changes):
 
 
 @pytest.fixture(scope="module")
-def sampled(checkpoint, tmp_path_factory):
+def sampled(checkpoint, draws_nothing, tmp_path_factory):
     """Results of `sample`; not to be changed."""
-    from conftest import FakeSheetWorker
-
     out = tmp_path_factory.mktemp("sampled") / "out"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bghop.jobs.result_writer.SheetWorker", FakeSheetWorker)
+        patch.setattr("bghop.jobs.result_writer.SheetWorker", draws_nothing)
         run_sample_job(sample_job(checkpoint, out))
     return out
 
@@ -132,8 +130,8 @@ def test_refined_hands_have_less_energy(checkpoint, tmp_path):
     heard = []
 
     class Ears(Listener):
-        def stage(self, *arguments):
-            heard.append(arguments[1])
+        def stage(self, name, stage, done, total):  # noqa: ARG002
+            heard.append(stage)
 
     energies = []
     for refine in (False, True):
