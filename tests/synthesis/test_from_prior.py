@@ -147,7 +147,7 @@ def test_an_empty_object_is_replaced_by_the_next_row_and_said(prior, hand_model,
         prior, hand_model, num=2, seed=1, options=FEW, say=said.append,
         progress=lambda done, total: steps.append((done, total)),
     )  # fmt: skip
-    assert rows == [2, 1]
+    assert rows == [2, 4]
     assert said == ["1 of 3 samples had no object in them; the next ones took their places"]
     assert steps == [(1, 2), (2, 2), (2, 2), (2, 2)]
     monkeypatch.setattr(from_prior, "object_meshes", meshes)

@@ -31,6 +31,7 @@ SMALLEST = 1e-6
 RESAMPLE = 4
 """Times that each step is taken with given parts where the network has one level for all."""
 _MORE_ROWS = 16  # tries beyond twice the number wanted
+_SPARE = 4  # rows tried at once where few are missing
 
 Progress = Callable[[int, int], None]
 Say = Callable[[str], None]
@@ -263,26 +264,30 @@ class _Rows(Generic[_Row]):
     def collect(
         self, draw: Callable[[int, int, Progress], list[_Row | None]], lack: str, say: Say | None
     ) -> list[_Row]:
+        rows: list[_Row | None] = []
         good: list[_Row] = []
-        first, most = 0, 2 * self.num + _MORE_ROWS
+        most = 2 * self.num + _MORE_ROWS
         total = self.steps * math.ceil(self.num / BATCH)
         done = 0
-        while len(good) < self.num and first < most:
-            count = min(BATCH, self.num - len(good), most - first)
+        while len(good) < self.num and len(rows) < most:
+            wanted = self.num - len(good)
+            count = min(BATCH, max(wanted, _SPARE) if rows else wanted, most - len(rows))
 
             def tick(step: int, _: int, before: int = done) -> None:
                 if self.progress is not None:
                     self.progress(min(before + step, total), total)
 
-            good += [row for row in draw(first, count, tick) if row is not None]
-            first, done = first + count, done + self.steps
-        lost = first - len(good)
+            rows += draw(len(rows), count, tick)
+            good = [row for row in rows if row is not None]
+            done += self.steps
         if len(good) < self.num:
-            msg = f"{lost} of {first} samples {lack}: use a checkpoint that is trained further,"
+            lost = len(rows) - len(good)
+            msg = f"{lost} of {len(rows)} samples {lack}: use a checkpoint that is trained further,"
             raise ResultError(f"{msg} another prompt or another --guidance")
-        if lost and say is not None:
-            say(f"{lost} of {first} samples {lack}; the next ones took their places")
-        return good
+        used = [i for i, row in enumerate(rows) if row is not None][self.num - 1] + 1
+        if used > self.num and say is not None:
+            say(f"{used - self.num} of {used} samples {lack}; the next ones took their places")
+        return good[: self.num]
 
 
 def _sampled(
