@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from bghop.prior.checkpoint import load_prior
 
 from bghop.data.objects_file import write_objects
 from bghop.data.objects_from_mesh import REACH
@@ -57,3 +58,16 @@ def test_mistakes_are_one_line_with_the_remedy(files, tmp_path):
     assert wrong.returncode == 2
     assert wrong.stderr == "error: config.data: 'objects' is missing: add it\n"
     assert not (tmp_path / "run").exists()
+
+
+def test_a_prior_trains_on_a_bare_machine(files, tmp_path):
+    options = ["preset=tiny", "loop.steps=2", "loop.batch=2", "loop.micro=2", "loop.sample_every=2"]
+    options += ["sheet.scenes=1", "sheet.steps=2", "task.validation_scenes=1"]
+    words = [*files, *(part for option in options for part in ("--set", option))]
+    run = tmp_path / "run"
+    done = bare("prior", *words, "--out", run)
+    assert done.returncode == 0, done.stderr
+    assert "no pictures, as " in done.stderr
+    assert "the samples are in" in done.stderr
+    assert load_prior(run / "prior").origin["step"] == 2
+    assert (run / "samples" / "step_0000002.safetensors").exists()

@@ -64,6 +64,13 @@ def test_a_killed_run_goes_on_to_the_same_curve(straight, tmp_path):
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
+def test_sigterm_ends_a_run_with_a_checkpoint(straight, tmp_path):
+    assert launched(tmp_path, die_at=6, signal=15).wait() == 0
+    assert len(read_curve(tmp_path / TRAIN_FILE)) == 7
+    assert train(ToyTask(), CONFIG, tmp_path).finished
+    assert (tmp_path / TRAIN_FILE).read_text() == (straight / TRAIN_FILE).read_text()
+
+
 def test_two_processes_have_the_curve_of_one(straight, tmp_path):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -1,5 +1,6 @@
 """Training a first stage from files to files."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -68,6 +69,7 @@ def train_autoencoder(
     world: World | None = None,
     minutes: float | None = None,
     listener: Listener | None = None,
+    stop: Callable[[], bool] | None = None,
 ) -> Outcome:
     """Train a first stage; goes on where the folder's run stopped.
 
@@ -92,7 +94,9 @@ def train_autoencoder(
         validation=sources.validation,
         export=lambda where, _: _export(stage, where),
     )
-    return train(task, config.loop, folder, world=world, minutes=minutes, listener=listener)
+    return train(
+        task, config.loop, folder, world=world, minutes=minutes, listener=listener, stop=stop
+    )
 
 
 _VQ_TRUNCATION = 0.04
