@@ -105,7 +105,7 @@ def recover_hands(
     with torch.no_grad():
         parts = []
         for chunk, known in zip(pairs.split(per_chunk), shapes.split(per_chunk), strict=True):
-            skeletons = _skeletons(model, known, estimate_shape=estimate_shape)
+            skeletons = skeletons_of(model, known, estimate_shape=estimate_shape)
             parts.append(
                 _recover_pairs(
                     chunk, spec, model, skeletons, known, evidence or Evidence(), least_joints
@@ -131,7 +131,7 @@ def recover_hands(
     )
 
 
-def _skeletons(
+def skeletons_of(
     model: HandModel, shapes: Float[Tensor, "pair hand=2 shape"], *, estimate_shape: bool
 ) -> Skeletons:
     """One skeleton per hand with its known shape, float64; left and right take turns."""
@@ -186,7 +186,7 @@ def _recover_pairs(
         )
         fit = put(fit, rows, late)
     for _ in range(_TIP_ROUNDS):
-        tips, gap = _skinned_tips(model, skeletons, fit, shapes)
+        tips, gap = skinned_tips(model, skeletons, fit, shapes)
         if gap < _TIP_TOLERANCE:
             break
         skeletons = replace(skeletons, rest_joints=tips)
@@ -274,7 +274,7 @@ def cell_misfit(
     return measure
 
 
-def _parameters(
+def parameters_of(
     model: HandModel, fit: Articulation, shapes: Float[Tensor, "pair hand=2 shape"]
 ) -> tuple[Tensor, Tensor]:
     """Pose and shape parameters, one row per hand, float64."""
@@ -284,7 +284,7 @@ def _parameters(
     return pose.flatten(0, 1), shape + fit.shape if fit.shape.shape[-1] else shape
 
 
-def _skinned_tips(
+def skinned_tips(
     model: HandModel,
     skeletons: Skeletons,
     fit: Articulation,
@@ -295,7 +295,7 @@ def _skinned_tips(
     A tip is a point of the skin: blending and pose correctives move it a little against its bone.
     Moving it in the bone's rest frame and fitting again converges in a few rounds.
     """
-    pose, shape = _parameters(model, fit, shapes)
+    pose, shape = parameters_of(model, fit, shapes)
     still = model.rest_parameters(len(shapes))
     wanted = model.joints(
         replace(
@@ -346,7 +346,7 @@ def _result(
     eye = torch.eye(information.shape[-1], dtype=information.dtype, device=information.device)
     here = present[:, None, None]
     covariance = torch.linalg.inv_ex(torch.where(here, information, eye))[0][:, :6, :6]
-    pose, shape = _parameters(model, fit, shapes)
+    pose, shape = parameters_of(model, fit, shapes)
     T = rigid(fit.R, fit.t)
     joints = _joints(skeletons, fit)
     neutral = torch.eye(4, dtype=T.dtype, device=T.device)

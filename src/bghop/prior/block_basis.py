@@ -47,9 +47,7 @@ def block_basis(
 
 def mirror_signs(basis: Float[Tensor, "c 4 4 4"]) -> Float[Tensor, "axis=3 c"]:
     """1 for functions that are even along an axis, -1 for odd ones."""
-    return torch.stack(
-        [(basis * basis.flip(axis)).sum(dim=(1, 2, 3)).sign() for axis in (1, 2, 3)]
-    )
+    return torch.stack([(basis * basis.flip(axis)).sum(dim=(1, 2, 3)).sign() for axis in (1, 2, 3)])
 
 
 def _blocks(grids: Float[Tensor, "n x y z"]) -> Float[Tensor, "block 64"]:

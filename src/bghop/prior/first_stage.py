@@ -252,5 +252,3 @@ def training_loss(
         loss, weight = loss[..., inner, inner, inner], weight[..., inner, inner, inner]
     parts["surface"] = loss.sum() / weight.sum()
     return sum(parts.values(), sdf.new_zeros(())), parts
-
-

@@ -1,4 +1,4 @@
-"""The denoising loss: every part at a level of its own, given parts clean, absent hands uncounted."""
+"""The denoising loss: a level per part, given parts clean, absent hands uncounted."""
 
 import torch
 from jaxtyping import Bool, Float
@@ -63,4 +63,3 @@ def _redundancy(schedule: Schedule, like: Tensor) -> Tensor:
         return like.new_ones(3)
     shifts = (schedule.object_shift, schedule.hand_shift, schedule.hand_shift)
     return like.new_tensor(shifts).square()
-

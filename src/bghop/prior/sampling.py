@@ -7,6 +7,7 @@ own noise (replacement). Either way the result holds them exactly.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 from typing import Literal
 
 import torch
@@ -16,10 +17,9 @@ from torch import Tensor
 from bghop.errors import OptionError
 from bghop.prior.denoiser import Condition, Denoiser, clean_from, concatenated
 from bghop.prior.layout import Layout
-from bghop.prior.schedule import NoisePath, Schedule
+from bghop.prior.schedule import HasPath, NoisePath
 
 Method = Literal["ddim", "dpm++"]
-METHODS: tuple[Method, ...] = ("ddim", "dpm++")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +33,10 @@ class SampleOptions:
     """1: none; above, the conditional answer is extrapolated away from the unconditional one."""
     clip: float | None = None
     """Largest absolute value of a predicted clean latent; the released models use 1."""
+    resample: int = 1
+    """With given parts and a network of one level: how often each step is taken. Going back to
+    the noisier level and forward again lets free parts agree with given ones (RePaint, Lugmayr et
+    al. 2022)."""
 
     def __post_init__(self) -> None:
         """Refuse what no sampler does.
@@ -40,8 +44,6 @@ class SampleOptions:
         Raises:
             OptionError: Naming the option and what it may be.
         """
-        if self.method not in METHODS:
-            raise OptionError(f"unknown sampler '{self.method}': use one of {', '.join(METHODS)}")
         if self.steps < 1:
             raise OptionError(f"{self.steps} sampling steps: use 1 or more")
 
@@ -63,7 +65,7 @@ def noise_like(
     first: int = 0,
     device: torch.device | str | None = None,
 ) -> Float[Tensor, "num ..."]:
-    """Unit noise whose row `i` depends on `(seed, first + i)` only, never on the batch or device."""
+    """Unit noise whose row `i` depends on `(seed, first + i)` only, not on batch or device."""
     rows = []
     for i in range(first, first + num):
         mixed = (seed * 0x9E3779B97F4A7C15 + (i + 1) * 0xBF58476D1CE4E5B9) % 2**63
@@ -74,7 +76,7 @@ def noise_like(
 @torch.no_grad()
 def sample_latents(
     denoiser: Denoiser,
-    schedule: Schedule,
+    schedule: HasPath,
     layout: Layout,
     condition: Condition,
     noise: Float[Tensor, "b ..."],
@@ -82,20 +84,20 @@ def sample_latents(
     options: SampleOptions | None = None,
     given: Given | None = None,
     progress: Callable[[int, int], None] | None = None,
-    watch: Callable[[int, Tensor], None] | None = None,
+    watch: Callable[[int, Tensor, Tensor], None] | None = None,
 ) -> Float[Tensor, "b ..."]:
     """Clean latents from noise.
 
     Args:
-        denoiser: the network; asked once a step for twice the batch if there is guidance.
-        schedule: the one it was trained with.
+        denoiser: the network; asked once a step, for twice the batch if there is guidance.
+        schedule: the one that it was trained with.
         layout: where the parts are.
         condition: text and present hands.
         noise: start, see `noise_like`; rows are independent of each other.
         options: method, steps, guidance.
         given: parts that are known.
         progress: called with (steps done, steps in all).
-        watch: called with (step, predicted clean latents), for pictures.
+        watch: called with (step, predicted clean latents, latents after the step).
 
     Returns:
         Latents; given parts equal `given.latent` exactly.
@@ -104,27 +106,34 @@ def sample_latents(
     path = schedule.path(options.steps)
     points = [_point(path, step, layout, noise) for step in range(len(path) + 1)]
     fixed = None if given is None else layout.spread(given.parts)
+    replaced = given is not None and not denoiser.level_per_part
+    times = options.resample if replaced else 1
     x = noise
     before: _Step | None = None
-    for step in range(len(path)):
-        here = points[step]
+    for step, again in product(range(len(path)), range(times)):
+        here, after = points[step], points[step + 1]
         levels = x.new_full((len(x), 3), here.level)
         seen = x
         if given is not None and fixed is not None:
             known = given.latent
-            if denoiser.level_per_part:
-                levels = torch.where(given.parts, torch.zeros_like(levels), levels)
+            if replaced:
+                fresh = _turned(noise, step * times + again)
+                known = here.alpha * known + here.sigma * fresh
             else:
-                known = here.alpha * known + here.sigma * noise
+                levels = torch.where(given.parts, torch.zeros_like(levels), levels)
             seen = torch.where(fixed, known, x)
         clean = predict_clean(denoiser, seen, levels, condition, here, options)
         if given is not None and fixed is not None:
             clean = torch.where(fixed, given.latent, clean)
-        if watch is not None:
-            watch(step, clean)
         now = _Step(point=here, clean=clean)
-        x = _SOLVERS[options.method](x, now, points[step + 1], before)
+        x = _SOLVERS[options.method](seen, now, after, before)
         before = now
+        if again + 1 < times:
+            x = _noisier(x, after, here, _turned(noise, -1 - step * times - again))
+            before = None  # the solver's history is of another path
+            continue
+        if watch is not None:
+            watch(step, clean, x)
         if progress is not None:
             progress(step + 1, len(path))
     return x if given is None or fixed is None else torch.where(fixed, given.latent, x)
@@ -152,6 +161,18 @@ def predict_clean(
         output = unconditional + options.guidance * (conditional - unconditional)
     clean = clean_from(denoiser.prediction, output, x, point.alpha, point.sigma)
     return clean if options.clip is None else clean.clamp(-options.clip, options.clip)
+
+
+def _turned(noise: Float[Tensor, "b ..."], number: int) -> Float[Tensor, "b ..."]:
+    """More unit noise for every row from its own: the numbers moved on, so no seed is needed."""
+    flat = noise.flatten(1)
+    return flat.roll(number * 7919 % flat.shape[1], dims=1).reshape(noise.shape)
+
+
+def _noisier(x: Tensor, here: "Point", target: "Point", noise: Tensor) -> Tensor:
+    """From one point back to a noisier one."""
+    keep = target.alpha / here.alpha
+    return keep * x + (target.sigma**2 - keep**2 * here.sigma**2).clamp_min(0).sqrt() * noise
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

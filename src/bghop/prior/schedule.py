@@ -7,7 +7,7 @@ nothing else.
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -65,9 +65,7 @@ class ReleasedSchedule:
         alpha, sigma = self.alpha_sigma(level[:, None].expand(-1, 3))
         return NoisePath(level=level, alpha=alpha, sigma=sigma)
 
-    def draw(
-        self, num: int, *, generator: torch.Generator | None = None
-    ) -> Float[Tensor, "num"]:
+    def draw(self, num: int, *, generator: torch.Generator | None = None) -> Float[Tensor, "num"]:
         """Training levels, uniform over all steps."""
         return torch.randint(0, self.steps, (num,), generator=generator).float()
 
@@ -113,12 +111,19 @@ class CosineSchedule:
         alpha, sigma = self.alpha_sigma(level[:, None].expand(-1, 3))
         return NoisePath(level=level, alpha=alpha, sigma=sigma)
 
-    def draw(
-        self, num: int, *, generator: torch.Generator | None = None
-    ) -> Float[Tensor, "num"]:
+    def draw(self, num: int, *, generator: torch.Generator | None = None) -> Float[Tensor, "num"]:
         """Training levels, uniform in (0, 1], one in each of `num` equal parts (less variance)."""
         place = torch.randperm(num, generator=generator) + torch.rand(num, generator=generator)
         return 1 - place / num
+
+
+@runtime_checkable
+class HasPath(Protocol):
+    """What samplers need of a schedule."""
+
+    def path(self, num: int) -> NoisePath:
+        """`num` levels from noise to clean."""
+        ...
 
 
 Schedule = ReleasedSchedule | CosineSchedule

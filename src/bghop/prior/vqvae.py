@@ -32,6 +32,8 @@ class VQVAEConfig:
     """Entries of the codebook."""
     commitment: float = 0.25
     """Weight of the codebook's term in `codebook_loss`."""
+    truncation: float = 0.04
+    """Metres at which distances are cut off."""
 
 
 class ResnetBlock(nn.Module):
@@ -221,6 +223,16 @@ class VQVAE(nn.Module):
         self.quant_conv = nn.Conv3d(latent, latent, 1)
         self.post_quant_conv = nn.Conv3d(latent, latent, 1)
 
+    @property
+    def latent_channels(self) -> int:
+        """Channels of a latent."""
+        return self.config.latent_channels
+
+    @property
+    def truncation(self) -> float:
+        """Metres; what 1 means in a distance grid."""
+        return self.config.truncation
+
     def encode(self, sdf: Float[Tensor, "b c x y z"]) -> Float[Tensor, "b d u v w"]:
         """The latent of a grid, before the nearest code is taken: what the denoiser works on.
 
@@ -245,13 +257,13 @@ class VQVAE(nn.Module):
         nearest = self.lookup(self.codes(h))
         return h + (nearest - h).detach() if h.requires_grad else nearest
 
-    def decode(self, h: Float[Tensor, "b d u v w"]) -> Float[Tensor, "b c x y z"]:
+    def decode(self, latent: Float[Tensor, "b d u v w"]) -> Float[Tensor, "b c x y z"]:
         """The grid of a latent: quantises, then decodes.
 
         Returns:
             Signed distances in units of the truncation, about [-1, 1].
         """
-        return self.decode_quantised(self.quantise(h))
+        return self.decode_quantised(self.quantise(latent))
 
     def decode_quantised(self, z: Float[Tensor, "b d u v w"]) -> Float[Tensor, "b c x y z"]:
         """The grid of entries of the codebook."""

@@ -1,0 +1,69 @@
+"""Joint positions to hands: palm first, then fingers, then the tips' skin.
+
+The same fit as `recover_hands` ends with, for joints that are known already (a denoiser's answer,
+motion capture), all of them equally well.
+"""
+
+from dataclasses import replace
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from bghop.fields.articulation import fit_articulation, start_from_palm
+from bghop.fields.recover import parameters_of, skeletons_of, skinned_tips
+from bghop.geometry.transforms import rigid
+from bghop.hands.model import HandModel, HandParameters
+
+JOINT_SD = 0.001
+"""Metres; how far a joint may be from where it is said to be before the joint limits give way."""
+_TIP_ROUNDS = 2
+
+
+@torch.no_grad()
+def fit_hands(
+    joints_frame: Float[Tensor, "b hand=2 joint=21 3"],
+    model: HandModel,
+    *,
+    present: Bool[Tensor, "b hand=2"],
+    shape: Float[Tensor, "b hand=2 shape"] | None = None,
+    joint_sd: float = JOINT_SD,
+) -> HandParameters:
+    """Hands whose joints are as close as the hand model allows; no gradients.
+
+    Args:
+        joints_frame: metres, any frame; the wrist is not used, the 20 others are.
+        model: hand model.
+        present: hands that exist; the others get the identity and zero pose.
+        shape: known shape parameters; the model's mean (zeros) if not given.
+        joint_sd: standard deviation of the joints, metres.
+
+    Returns:
+        Hands with `T_object_hand` relative to the frame of the joints, float32, angles inside the
+        joint limits.
+    """
+    device = joints_frame.device
+    if shape is None:
+        shape = joints_frame.new_zeros(len(joints_frame), 2, model.num_shape)
+    skeletons = skeletons_of(model, shape.double(), estimate_shape=False)
+    joints = joints_frame.double().flatten(0, 1)[:, 1:]
+    seen = present.flatten()[:, None].expand(-1, joints.shape[1])
+    eye = torch.eye(3, dtype=torch.float64, device=device)
+    covariance = (joint_sd**2 * eye).expand(*joints.shape[:2], 3, 3)
+    fit = start_from_palm(skeletons, joints, covariance, seen)
+    for turn in range(_TIP_ROUNDS):
+        fit = fit_articulation(skeletons, fit, joints, covariance, seen)
+        if turn + 1 < _TIP_ROUNDS:
+            tips, _ = skinned_tips(model, skeletons, fit, shape.double())
+            skeletons = replace(skeletons, rest_joints=tips)
+    pose, _ = parameters_of(model, fit, shape.double())
+    here = present.flatten()[:, None, None]
+    neutral = torch.eye(4, dtype=torch.float64, device=device)
+    T = torch.where(here, rigid(fit.R, fit.t), neutral)
+    pose = torch.where(here, pose, torch.zeros_like(pose))
+    return HandParameters(
+        present=present,
+        T_object_hand=T.float().unflatten(0, (-1, 2)),
+        pose=model.clamp(pose.float().unflatten(0, (-1, 2))),
+        shape=shape.float(),
+    )
