@@ -35,7 +35,7 @@ class Averages:
         decay = min(decay, (1 + step) / (10 + step))
         parameters = dict(network.named_parameters())
         averages = list(self.values.values())
-        weights = [parameters[name] for name in self.values]
+        weights: list[Tensor] = [parameters[name] for name in self.values]
         torch._foreach_lerp_(averages, weights, 1 - decay)  # pyright: ignore[reportPrivateImportUsage]
 
     @torch.no_grad()
