@@ -80,13 +80,13 @@ def train_autoencoder(
         BghopError: Bad options or data, or a folder of another run.
     """
     world = world or World()
-    if world.first:
-        files = {"records": config.data.records, "objects": config.data.objects}
-        begin_run(folder, "autoencoder", to_json(config), files)
     spec = GridSpec(frame="object", half_extent=config.half_extent, unit=config.half_extent)
     truncation = config.block.truncation if config.stage == "block" else _VQ_TRUNCATION
     sources = load_sources(config.data, spec, world.device, truncation=truncation)
     stage = _stage(config, sources).to(world.device)
+    if world.first:  # everything could be read: the folder may be made
+        files = {"records": config.data.records, "objects": config.data.objects}
+        begin_run(folder, "autoencoder", to_json(config), files)
     task = AutoencoderTask(
         stage,
         _losses(config),

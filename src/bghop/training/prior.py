@@ -99,8 +99,6 @@ def train_prior(
         BghopError: Bad options or data, or a folder of another run.
     """
     world, listener = world or World(), listener or Listener()
-    if world.first:
-        begin_run(folder, "prior", to_json(config), _files(config))
     prior = begin_prior(config)
     prior.to(world.device)
     stage = prior.codec.first_stage
@@ -111,9 +109,10 @@ def train_prior(
             f"'{sources.hand_model.name}': start from a prior of the records' model"
         )
     prior.hand_model = sources.hand_model.name
-    if world.first:
-        prior.origin = _origin(config, folder)
     task = prior_task(prior, sources, config, listener, world.device)
+    if world.first:  # everything could be read: the folder may be made
+        begin_run(folder, "prior", to_json(config), _files(config))
+        prior.origin = _origin(config, folder)
     return train(
         task, config.loop, folder, world=world, minutes=minutes, listener=listener, stop=stop
     )
