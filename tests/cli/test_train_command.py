@@ -53,7 +53,7 @@ def test_train_ends_with_one_line_and_the_same_command_goes_on(data, tmp_path, c
             "write it as name=value",
         ),
         (["prior", "--records", "r", "--objects", "o", "--set", "lop.steps=1"], "unknown field"),
-        (["prior", "--records", "r.parquet", "--objects", "o"], "r.parquet does not exist: give a file that"),
+        (["prior", "--records", "r.parquet", "--objects", "o"], "does not exist: give a file that"),
         (
             ["autoencoder", "--records", "r", "--objects", "o", "--preset", "small"],
             "are options of `bghop train prior`",
