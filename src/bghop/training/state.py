@@ -99,7 +99,7 @@ def load_state(
             for name, count in updates.items():
                 parameter = parameters[name]
                 state = {m: values[name].to(parameter.device) for m, values in moments.items()}
-                optimizer.state[parameter] = {"step": count, **state}
+                optimizer.state[parameter] = {"step": count.to(parameter.device), **state}
     except (KeyError, RuntimeError) as error:
         words = str(error).splitlines()[0]
         raise TrainingError(
