@@ -180,7 +180,6 @@ class _Transformer:
         ]
 
     def __call__(self, x: Tensor, said: _Said) -> Tensor:
-        x = _repeated(x, len(said.context))
         cells = self._proj_in(channels_last(self._norm(channels_first(x)))).flatten(1, 3)
         for place, block, qkv in self._blocks:
             attn = block.attn1
@@ -191,11 +190,14 @@ class _Transformer:
             )
             mixed = functional.scaled_dot_product_attention(q, k, v)
             cells = cells.add_(attn.to_out(mixed.transpose(1, 2).flatten(2)))
+            # Up to here nothing depends on the text.
+            cells = _repeated(cells, len(said.context))
             if said.texts:
                 cells = cells.add_(said.texts[place][:, None])
             else:
                 cells = cells.add_(block.attn2(block.norm2(cells), said.context))
             cells = cells.add_(block.ff(block.norm3(cells)))
+        x = _repeated(x, len(said.context))
         return self._proj_out(cells).view(x.shape).add_(x)
 
 
