@@ -4,14 +4,15 @@ Used for inference only (`fast_unet`, `fast_vqvae`); training runs the plain lay
 memory with their channels last, `batch x y z channel`, so that every step is a matrix product or an
 addition of long rows, and are worked on in slabs along x that stay in the cache.
 
-- `GridConv`, kernel 3: Winograd's minimal filtering (Lavin and Gray 2016), four cells at a time over
-  y, F(4, 3), two over z, F(2, 3), direct over x: three times fewer multiplications. The five finite
-  points over y are 0, 1, -1, 2 and -1/2: half the rounding error of the usual 0, 1, -1, 2, -2.
+- `GridConv`, kernel 3: Winograd's minimal filtering (Lavin and Gray 2016), four cells at a time
+  over y, F(4, 3), two over z, F(2, 3), direct over x: three times fewer multiplications. The finite
+  points over y are 0, 1, -1, 2 and -1/2, more exact than the usual 0, 1, -1, 2 and -2.
 - `DoublingConv`, every cell repeated and then kernel 3: along one axis the two new cells at i are
   y0 = w0 (x[i-1] - x[i]) + (w0 + w1 + w2) x[i] and y1 = (w0 + w1 + w2) x[i] + w2 (x[i+1] - x[i]),
   three products instead of six; in three axes 27 instead of 216.
 """
 
+import itertools
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -96,26 +97,31 @@ class GridConv:
         return out
 
     def _by_winograd(self, x: Tensor, activation: Activation | None, out: Tensor) -> None:
-        """One grid, in slabs; the two transformed rows that a slab shares with the next move on."""
+        """One grid, in bands over y of slabs over x; a slab leaves two rows to the next one."""
         assert self._winograd is not None
         size, y, z, channels = x.shape
-        rows = _rows(x.shape, 3 * max(channels, out.shape[-1]))
-        points = _scratch("points", rows + 2, y // 4, z // 2, 6, 4 * channels)
-        points[0] = 0
-        _to_winograd(_plane(x[:1], activation), points[1:2])
-        for start in range(0, size, rows):
-            stop = min(start + rows, size)
-            num = stop - start
-            fresh = x[start + 1 : stop + 1]
-            if len(fresh):
-                _to_winograd(_plane(fresh, activation), points[2 : 2 + len(fresh)])
-            if stop == size:
-                points[num + 1] = 0
-            slab = points[: num + 2].view(num + 2, y // 4 * (z // 2), -1)
-            products = self._winograd(slab.permute(2, 0, 1)[None])[0].permute(1, 2, 0)
-            _from_winograd(products.view(num, y // 4, z // 2, 6, -1), out[start:stop])
-            if stop < size:
-                points[:2] = points[num : num + 2]
+        width = 3 * max(channels, out.shape[-1])
+        band = min(y, max(4, _CACHE // (4 * z * width) // 4 * 4))
+        rows = max(2, _CACHE // (band * z * width))
+        for low in range(0, y, band):
+            high = min(low + band, y)
+            tiles = (high - low) // 4, z // 2
+            points = _scratch("points", rows + 2, *tiles, 6, 4 * channels)
+            points[0] = 0
+            _to_winograd(_plane(x[:1], activation, low, high), points[1:2])
+            for start in range(0, size, rows):
+                stop = min(start + rows, size)
+                num, fresh = stop - start, x[start + 1 : stop + 1]
+                if len(fresh):
+                    plane = _plane(fresh, activation, low, high)
+                    _to_winograd(plane, points[2 : 2 + len(fresh)])
+                if stop == size:
+                    points[num + 1] = 0
+                slab = points[: num + 2].view(num + 2, tiles[0] * tiles[1], -1)
+                products = self._winograd(slab.permute(2, 0, 1)[None])[0].permute(1, 2, 0)
+                _from_winograd(products.view(num, *tiles, 6, -1), out[start:stop, low:high])
+                if stop < size:
+                    points[:2] = points[num : num + 2]
 
     def _directly(self, x: Tensor, activation: Activation | None) -> Tensor:
         if self._direct is None:
@@ -124,6 +130,33 @@ class GridConv:
             x = torch.addcmul(_wide(activation.shift), x, _wide(activation.scale))
             x = activation.bend(x)
         return channels_last(self._direct(channels_first(x)))
+
+
+class NarrowConv:
+    """The convolution of `GridConv` for few output channels: all taps as one matrix product."""
+
+    def __init__(self, weight: Float[Tensor, "out c 3 3 3"], bias: Float[Tensor, " out"]) -> None:
+        self._taps = weight.permute(2, 3, 4, 0, 1).reshape(-1, weight.shape[1]).contiguous()
+        self._bias = bias
+
+    def __call__(
+        self, x: Float[Tensor, "b x y z c"], activation: Activation | None = None
+    ) -> Float[Tensor, "b x y z out"]:
+        """The convolved grid, of `x` after the activation."""
+        num, size, y, z, channels = x.shape
+        out = self._bias.view(-1, 1, 1, 1).repeat(num, 1, size + 2, y, z)
+        rows = max(1, _CACHE // (y * z * channels))
+        for row in range(num):
+            own = None if activation is None else activation.of_row(row)
+            for start in range(0, size, rows):
+                plane = _plane(x[row, start : start + rows], own)
+                taps = self._taps @ plane.view(-1, channels).T
+                taps = taps.view(3, 3, 3, len(self._bias), *plane.shape[:3])
+                for i, j, k in itertools.product(range(3), repeat=3):
+                    # What lies at x adds to the cells x + 1, x and x - 1, here one further.
+                    reached = slice(start + 2 - i, start + 2 - i + len(plane))
+                    out[row, :, reached] += taps[i, j, k, :, :, j : j + y, k : k + z]
+        return channels_last(out[:, :, 1:-1])
 
 
 class DoublingConv:
@@ -312,7 +345,7 @@ def _from_winograd(
     _from_points_y(products.unbind(3), over_y.unbind(2))
     over_y = over_y.view(rows, 4 * tiles_y, tiles_z, 4, width // 4)
     points = over_y.unbind(3)
-    cells = out.view(rows, 4 * tiles_y, tiles_z, 2, width // 4).unbind(3)
+    cells = out.unflatten(2, (tiles_z, 2)).unbind(3)
     torch.add(points[1], points[2], out=cells[0]).add_(points[0])
     torch.sub(points[1], points[2], out=cells[1]).sub_(points[3])
 
@@ -348,18 +381,26 @@ def _over_groups(x: Float[Tensor, " c"], groups: int) -> Float[Tensor, " c"]:
 
 
 def _plane(
-    x: Float[Tensor, "rows y z c"], activation: Activation | None
-) -> Float[Tensor, "rows y+2 z+2 c"]:
-    """Rows of a grid, activated, with zeros around them in y and z; in scratch."""
+    x: Float[Tensor, "rows y z c"],
+    activation: Activation | None,
+    low: int = 0,
+    high: int | None = None,
+) -> Float[Tensor, "rows band+2 z+2 c"]:
+    """A band of y and its neighbours, activated, with zeros around the grid; in scratch."""
     rows, y, z, channels = x.shape
-    padded = _scratch("plane", rows, y + 2, z + 2, channels)
-    padded[:, :: y + 1] = 0
+    high = y if high is None else high
+    padded = _scratch("plane", rows, high - low + 2, z + 2, channels)
     padded[:, :, :: z + 1] = 0
-    inside = padded[:, 1:-1, 1:-1]
+    first, last = max(low - 1, 0), min(high + 1, y)
+    if low == 0:
+        padded[:, 0] = 0
+    if high == y:
+        padded[:, -1] = 0
+    inside = padded[:, first - low + 1 : last - low + 1, 1:-1]
     if activation is None:
-        inside.copy_(x)
+        inside.copy_(x[:, first:last])
     else:
-        torch.addcmul(activation.shift, x, activation.scale, out=inside)
+        torch.addcmul(activation.shift, x[:, first:last], activation.scale, out=inside)
         activation.bend(padded)
     return padded
 
