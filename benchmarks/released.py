@@ -8,8 +8,8 @@ to float32, attention as two products and a softmax with its checks for NaN, a p
 doubled along its channels, cross-attention to the single text token in full, swish as
 x * sigmoid(x), and the nearest code from the full table of distances. Both sides have the same
 formula weights and inputs and take turns; `ms` are the best of the repeats, `difference` is the
-largest between the outputs. `--clock cpu` counts the process's own time (of all its threads, divided
-by their number), for machines that are busy with something else.
+largest between the outputs. `--clock cpu` counts the process's own time (of all its threads,
+divided by their number), for machines that are busy with something else.
 """
 
 import argparse

@@ -29,7 +29,9 @@ _SMALLEST_GRID = 8
 _SMALLEST_WIDTH = 32
 """Channels; with fewer, the transforms cost more than they save."""
 _CACHE = 2**18
-"""Numbers of one kind that are worked on at a time (1 MiB)."""
+"""Numbers of one kind that a thread works on at a time (1 MiB)."""
+_FEW_NUMBERS = 2**22
+"""Grids up to this size (16 MiB) are normalised once more just for their moments."""
 
 
 def available() -> bool:
@@ -41,16 +43,17 @@ def available() -> bool:
 class Activation:
     """What is done to a grid on its way into a convolution: scaled, shifted, then bent."""
 
-    scale: Float[Tensor, "*rows channels"]
-    shift: Float[Tensor, "*rows channels"]
+    scale: Float[Tensor, "rows channels"]
+    shift: Float[Tensor, "rows channels"]
     """One row for all of the batch, or one each."""
     bend: Callable[[Tensor], Tensor]
     """In place, and 0 at 0: `torch.ops.aten.silu_` or `gelu_`."""
 
-    def of_row(self, row: int) -> "Activation":
-        """That of one row of the batch, without the batch axis."""
-        row = min(row, len(self.scale) - 1)
-        return Activation(scale=self.scale[row], shift=self.shift[row], bend=self.bend)
+    def of_rows(self, rows: slice) -> "Activation":
+        """That of some rows of the batch."""
+        if len(self.scale) == 1:
+            return self
+        return Activation(scale=self.scale[rows], shift=self.shift[rows], bend=self.bend)
 
 
 def normalised(
@@ -61,8 +64,8 @@ def normalised(
     bend: Callable[[Tensor], Tensor] = torch.ops.aten.silu_,
 ) -> Activation:
     """Group normalisation as an `Activation`, optionally scaled (by 1 + scale) and shifted."""
-    mean, variance = _moments(x, norm.num_groups)
-    scale = norm.weight * torch.rsqrt(variance + norm.eps)
+    mean, spread = _moments(x, norm.num_groups, norm.eps)
+    scale = norm.weight * spread
     shift = torch.addcmul(norm.bias, mean, scale, value=-1)
     if scale_shift is not None:
         more, added = scale_shift.chunk(2, dim=1)
@@ -91,37 +94,44 @@ class GridConv:
                 *winograd_weights(self._weight, self._bias), groups=_GROUPS
             )
         out = x.new_empty(num, *sizes, len(self._bias))
-        for row in range(num):
-            own = None if activation is None else activation.of_row(row)
-            self._by_winograd(x[row], own, out[row])
+        grids = max(1, _cache() // (x[0].numel() // channels * self._width))
+        for first in range(0, num, grids):
+            some = slice(first, first + grids)
+            own = None if activation is None else activation.of_rows(some)
+            self._by_winograd(x[some], own, out[some])
         return out
 
+    @property
+    def _width(self) -> int:
+        """Numbers per cell after the transform, on the wider side."""
+        return 3 * max(self._weight.shape[:2])
+
     def _by_winograd(self, x: Tensor, activation: Activation | None, out: Tensor) -> None:
-        """One grid, in bands over y of slabs over x; a slab leaves two rows to the next one."""
+        """In bands over y of slabs over x; a slab leaves its last two rows to the next one."""
         assert self._winograd is not None
-        size, y, z, channels = x.shape
-        width = 3 * max(channels, out.shape[-1])
-        band = min(y, max(4, _CACHE // (4 * z * width) // 4 * 4))
-        rows = max(2, _CACHE // (band * z * width))
+        num, size, y, z, channels = x.shape
+        band = min(y, max(4, _cache() // (4 * num * z * self._width) // 4 * 4))
+        rows = max(2, _cache() // (num * band * z * self._width))
         for low in range(0, y, band):
             high = min(low + band, y)
             tiles = (high - low) // 4, z // 2
-            points = _scratch("points", rows + 2, *tiles, 6, 4 * channels)
-            points[0] = 0
-            _to_winograd(_plane(x[:1], activation, low, high), points[1:2])
+            points = _scratch("points", num, rows + 2, *tiles, 6, 4 * channels)
+            points[:, 0] = 0
+            _to_winograd(_plane(x[:, :1], activation, low, high), points[:, 1:2])
             for start in range(0, size, rows):
                 stop = min(start + rows, size)
-                num, fresh = stop - start, x[start + 1 : stop + 1]
-                if len(fresh):
+                length, fresh = stop - start, x[:, start + 1 : stop + 1]
+                if stop - start > 1 or stop < size:
                     plane = _plane(fresh, activation, low, high)
-                    _to_winograd(plane, points[2 : 2 + len(fresh)])
+                    _to_winograd(plane, points[:, 2 : 2 + fresh.shape[1]])
                 if stop == size:
-                    points[num + 1] = 0
-                slab = points[: num + 2].view(num + 2, tiles[0] * tiles[1], -1)
-                products = self._winograd(slab.permute(2, 0, 1)[None])[0].permute(1, 2, 0)
-                _from_winograd(products.view(num, *tiles, 6, -1), out[start:stop, low:high])
+                    points[:, length + 1] = 0
+                slab = points[:, : length + 2].flatten(4).flatten(2, 3)
+                products = self._winograd(slab.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+                products = products.view(num, length, *tiles, 6, -1)
+                _from_winograd(products, out[:, start:stop, low:high])
                 if stop < size:
-                    points[:2] = points[num : num + 2]
+                    points[:, :2] = points[:, length : length + 2]
 
     def _directly(self, x: Tensor, activation: Activation | None) -> Tensor:
         if self._direct is None:
@@ -145,17 +155,17 @@ class NarrowConv:
         """The convolved grid, of `x` after the activation."""
         num, size, y, z, channels = x.shape
         out = self._bias.view(-1, 1, 1, 1).repeat(num, 1, size + 2, y, z)
-        rows = max(1, _CACHE // (y * z * channels))
-        for row in range(num):
-            own = None if activation is None else activation.of_row(row)
-            for start in range(0, size, rows):
-                plane = _plane(x[row, start : start + rows], own)
-                taps = self._taps @ plane.view(-1, channels).T
-                taps = taps.view(3, 3, 3, len(self._bias), *plane.shape[:3])
-                for i, j, k in itertools.product(range(3), repeat=3):
-                    # What lies at x adds to the cells x + 1, x and x - 1, here one further.
-                    reached = slice(start + 2 - i, start + 2 - i + len(plane))
-                    out[row, :, reached] += taps[i, j, k, :, :, j : j + y, k : k + z]
+        rows = max(1, _cache() // (y * z * channels))
+        for row, start in itertools.product(range(num), range(0, size, rows)):
+            one = slice(row, row + 1)
+            own = None if activation is None else activation.of_rows(one)
+            plane = _plane(x[one, start : start + rows], own)[0]
+            taps = self._taps @ plane.view(-1, channels).T
+            taps = taps.view(3, 3, 3, len(self._bias), *plane.shape[:3])
+            for i, j, k in itertools.product(range(3), repeat=3):
+                # What lies at x adds to the cells x + 1, x and x - 1, here one further.
+                reached = slice(start + 2 - i, start + 2 - i + len(plane))
+                out[row, :, reached] += taps[i, j, k, :, :, j : j + y, k : k + z]
         return channels_last(out[:, :, 1:-1])
 
 
@@ -181,7 +191,7 @@ class DoublingConv:
         """The doubled, convolved grid."""
         num, size, y, z, _ = x.shape
         out = x.new_empty(num, size, 2, 2 * y, 2 * z, len(self._bias))
-        rows = _rows(x.shape[1:4], 3 * len(self._bias))
+        rows = max(2, _cache() // (3 * y * z * len(self._bias)))
         for grid, doubled in zip(x, out, strict=True):
             for start in range(0, size, rows):
                 part = slice(start, min(start + rows, size))
@@ -198,7 +208,7 @@ class DoublingConv:
 
     def _planes(self, x: Float[Tensor, "x y z c"], kind: int) -> Float[Tensor, "x 2*y 2*z out"]:
         """Doubled over y and z; `kind` says which weights along x."""
-        padded = _plane(x, None)
+        padded = _plane(x[None], None)[0]
         rows, y, z, channels = padded.shape
         halves = []
         for along_y in range(2):
@@ -309,19 +319,19 @@ def winograd_weights(
 
 
 def _to_winograd(
-    x: Float[Tensor, "x y+2 z+2 c"], out: Float[Tensor, "x tile_y tile_z 6 4*c"]
+    x: Float[Tensor, "n x y+2 z+2 c"], out: Float[Tensor, "n x tile_y tile_z 6 4*c"]
 ) -> None:
     """Tiles of 6x4 cells, 4x2 apart, at Winograd's points of z, then of y."""
-    rows, y, z, channels = x.shape
-    over_z = _scratch("over_z", rows, y, z // 2 - 1, 4, channels)
-    d0, d1, d2, d3 = (x[:, :, k : k + z - 3 : 2] for k in range(4))
-    points = over_z.unbind(3)
+    *rows, y, z, channels = x.shape
+    over_z = _scratch("over_z", *rows, y, z // 2 - 1, 4, channels)
+    d0, d1, d2, d3 = (x[..., k : k + z - 3 : 2, :] for k in range(4))
+    points = over_z.unbind(-2)
     torch.sub(d0, d2, out=points[0])
     torch.add(d1, d2, out=points[1])
     torch.sub(d2, d1, out=points[2])
     torch.sub(d1, d3, out=points[3])
-    over_z = over_z.flatten(3)
-    _to_points_y([over_z[:, k : k + y - 5 : 4] for k in range(6)], out.unbind(3))
+    over_z = over_z.flatten(-2)
+    _to_points_y([over_z[..., k : k + y - 5 : 4, :, :] for k in range(6)], out.unbind(-2))
 
 
 def _to_points_y(d: Sequence[Tensor], points: Sequence[Tensor]) -> None:
@@ -337,15 +347,14 @@ def _to_points_y(d: Sequence[Tensor], points: Sequence[Tensor]) -> None:
 
 
 def _from_winograd(
-    products: Float[Tensor, "x tile_y tile_z 6 4*c"], out: Float[Tensor, "x y z c"]
+    products: Float[Tensor, "n x tile_y tile_z 6 4*c"], out: Float[Tensor, "n x y z c"]
 ) -> None:
     """The cells of the tiles from their points of y, then of z, into `out`."""
-    rows, tiles_y, tiles_z, _, width = products.shape
-    over_y = _scratch("over_y", rows, tiles_y, 4, tiles_z, width)
-    _from_points_y(products.unbind(3), over_y.unbind(2))
-    over_y = over_y.view(rows, 4 * tiles_y, tiles_z, 4, width // 4)
-    points = over_y.unbind(3)
-    cells = out.unflatten(2, (tiles_z, 2)).unbind(3)
+    *rows, tiles_y, tiles_z, _, width = products.shape
+    over_y = _scratch("over_y", *rows, tiles_y, 4, tiles_z, width)
+    _from_points_y(products.unbind(-2), over_y.unbind(-3))
+    points = over_y.view(*rows, 4 * tiles_y, tiles_z, 4, width // 4).unbind(-2)
+    cells = out.unflatten(-2, (tiles_z, 2)).unbind(-2)
     torch.add(points[1], points[2], out=cells[0]).add_(points[0])
     torch.sub(points[1], points[2], out=cells[1]).sub_(points[3])
 
@@ -360,20 +369,25 @@ def _from_points_y(points: Sequence[Tensor], cells: Sequence[Tensor]) -> None:
     torch.add(odd, points[3], alpha=8, out=cells[3]).add_(points[4], alpha=-0.125).add_(points[5])
 
 
-def _moments(x: Float[Tensor, "b x y z c"], groups: int) -> tuple[Tensor, Tensor]:
-    """Mean and variance of the channel's group, for every channel: `b c`."""
-    channels = x.shape[-1]
+def _moments(x: Float[Tensor, "b x y z c"], groups: int, eps: float) -> tuple[Tensor, Tensor]:
+    """Mean and reciprocal deviation of the channel's group, for every channel: `b c`."""
+    num, *_, channels = x.shape
     cells = x.flatten(1, 3)
-    means, variances = [], []
+    if x.numel() <= _FEW_NUMBERS:
+        sizes = num, channels, cells.shape[1], groups, eps
+        _, mean, spread = torch.native_group_norm(channels_first(x), None, None, *sizes)
+        return tuple(value.repeat_interleave(channels // groups, 1) for value in (mean, spread))
+    # The kernel writes all it normalises, which is dear for large grids.
+    means, spreads = [], []
     for row in cells:
         mean = _over_groups(row.mean(0), groups)
         squares = torch.zeros_like(mean)
-        for part in row.split(max(1, _CACHE // channels)):
+        for part in row.split(max(1, _cache() // channels)):
             centred = torch.sub(part, mean, out=_scratch("centred", *part.shape))
             squares += centred.square_().sum(0)
         means.append(mean)
-        variances.append(_over_groups(squares / len(row), groups))
-    return torch.stack(means), torch.stack(variances)
+        spreads.append(torch.rsqrt(_over_groups(squares / len(row), groups) + eps))
+    return torch.stack(means), torch.stack(spreads)
 
 
 def _over_groups(x: Float[Tensor, " c"], groups: int) -> Float[Tensor, " c"]:
@@ -381,33 +395,33 @@ def _over_groups(x: Float[Tensor, " c"], groups: int) -> Float[Tensor, " c"]:
 
 
 def _plane(
-    x: Float[Tensor, "rows y z c"],
+    x: Float[Tensor, "n rows y z c"],
     activation: Activation | None,
     low: int = 0,
     high: int | None = None,
-) -> Float[Tensor, "rows band+2 z+2 c"]:
+) -> Float[Tensor, "n rows band+2 z+2 c"]:
     """A band of y and its neighbours, activated, with zeros around the grid; in scratch."""
-    rows, y, z, channels = x.shape
+    num, rows, y, z, channels = x.shape
     high = y if high is None else high
-    padded = _scratch("plane", rows, high - low + 2, z + 2, channels)
-    padded[:, :, :: z + 1] = 0
+    padded = _scratch("plane", num, rows, high - low + 2, z + 2, channels)
+    padded[..., :: z + 1, :] = 0
     first, last = max(low - 1, 0), min(high + 1, y)
     if low == 0:
-        padded[:, 0] = 0
+        padded[:, :, 0] = 0
     if high == y:
-        padded[:, -1] = 0
-    inside = padded[:, first - low + 1 : last - low + 1, 1:-1]
+        padded[:, :, -1] = 0
+    inside = padded[:, :, first - low + 1 : last - low + 1, 1:-1]
+    cells = x[:, :, first:last]
     if activation is None:
-        inside.copy_(x[:, first:last])
+        inside.copy_(cells)
     else:
-        torch.addcmul(activation.shift, x[:, first:last], activation.scale, out=inside)
+        torch.addcmul(_wide(activation.shift), cells, _wide(activation.scale), out=inside)
         activation.bend(padded)
     return padded
 
 
-def _rows(sizes: Sequence[int], width: int) -> int:
-    """Rows along x at a time."""
-    return max(2, _CACHE // (sizes[1] * sizes[2] * width))
+def _cache() -> int:
+    return _CACHE * min(torch.get_num_threads(), 8)
 
 
 def _wide(x: Float[Tensor, "b c"]) -> Float[Tensor, "b 1 1 1 c"]:
