@@ -4,16 +4,14 @@ Used for inference only (`fast_unet`, `fast_vqvae`); training runs the plain lay
 memory with their channels last, `batch x y z channel`, so that every step is a matrix product or an
 addition of long rows, and are worked on in slabs along x that stay in the cache.
 
-- `GridConv`, kernel 3: Winograd's minimal filtering (Lavin and Gray 2016), four cells at a time
-  over y, F(4, 3), two over z, F(2, 3), direct over x: three times fewer multiplications. The finite
-  points over y are 0, 1, -1, 2 and -1/2, more exact than the usual 0, 1, -1, 2 and -2.
+- `GridConv`, kernel 3: Winograd's minimal filtering over y and z, direct over x: three times fewer
+  multiplications, see `winograd`.
 - `DoublingConv`, every cell repeated and then kernel 3: along one axis the two new cells at i are
   y0 = w0 (x[i-1] - x[i]) + (w0 + w1 + w2) x[i] and y1 = (w0 + w1 + w2) x[i] + w2 (x[i+1] - x[i]),
   three products instead of six; in three axes 27 instead of 216.
 """
 
 import itertools
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -22,16 +20,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from bghop.prior.scratch import cache_size, scratch
+from bghop.prior.winograd import GROUPS, from_winograd, to_winograd, winograd_weights
+
 Conv = Callable[[Tensor], Tensor]
 
 _SMALLEST_GRID = 8
 """Cells along an edge; on smaller grids direct convolution skips so much padding that it wins."""
 _SMALLEST_WIDTH = 32
 """Channels; with fewer, the transforms cost more than they save."""
-_CACHE = 2**18
-"""Numbers of one kind that a thread works on at a time (1 MiB)."""
-_FEW_NUMBERS = 2**22
-"""Grids up to this size (16 MiB) are normalised once more just for their moments."""
 
 
 def available() -> bool:
@@ -48,6 +45,10 @@ class Activation:
     """One row for all of the batch, or one each."""
     bend: Callable[[Tensor], Tensor]
     """In place, and 0 at 0: `torch.ops.aten.silu_` or `gelu_`."""
+
+    def scaled(self, x: Float[Tensor, "b x y z c"]) -> Float[Tensor, "b x y z c"]:
+        """A new grid, not bent."""
+        return torch.addcmul(_wide(self.shift), x, _wide(self.scale))
 
     def of_rows(self, rows: slice) -> "Activation":
         """That of some rows of the batch."""
@@ -78,6 +79,7 @@ class GridConv:
 
     def __init__(self, weight: Float[Tensor, "out c 3 3 3"], bias: Float[Tensor, " out"]) -> None:
         self._weight, self._bias = weight, bias
+        self._width = 3 * max(weight.shape[:2])  # numbers per cell after the transform
         self._direct: Conv | None = None
         self._winograd: Conv | None = None
 
@@ -90,46 +92,39 @@ class GridConv:
         if not big or min(channels, len(self._bias)) < _SMALLEST_WIDTH:
             return self._directly(x, activation)
         if self._winograd is None:
-            self._winograd = packed_conv(
-                *winograd_weights(self._weight, self._bias), groups=_GROUPS
-            )
+            self._winograd = packed_conv(*winograd_weights(self._weight, self._bias), groups=GROUPS)
         out = x.new_empty(num, *sizes, len(self._bias))
-        grids = max(1, _cache() // (x[0].numel() // channels * self._width))
+        grids = max(1, cache_size() // (x[0].numel() // channels * self._width))
         for first in range(0, num, grids):
             some = slice(first, first + grids)
             own = None if activation is None else activation.of_rows(some)
             self._by_winograd(x[some], own, out[some])
         return out
 
-    @property
-    def _width(self) -> int:
-        """Numbers per cell after the transform, on the wider side."""
-        return 3 * max(self._weight.shape[:2])
-
     def _by_winograd(self, x: Tensor, activation: Activation | None, out: Tensor) -> None:
         """In bands over y of slabs over x; a slab leaves its last two rows to the next one."""
         assert self._winograd is not None
         num, size, y, z, channels = x.shape
-        band = min(y, max(4, _cache() // (4 * num * z * self._width) // 4 * 4))
-        rows = max(2, _cache() // (num * band * z * self._width))
+        band = min(y, max(4, cache_size() // (4 * num * z * self._width) // 4 * 4))
+        rows = max(2, cache_size() // (num * band * z * self._width))
         for low in range(0, y, band):
             high = min(low + band, y)
             tiles = (high - low) // 4, z // 2
-            points = _scratch("points", num, rows + 2, *tiles, 6, 4 * channels)
+            points = scratch("points", num, rows + 2, *tiles, 6, 4 * channels)
             points[:, 0] = 0
-            _to_winograd(_plane(x[:, :1], activation, low, high), points[:, 1:2])
+            to_winograd(_plane(x[:, :1], activation, low, high), points[:, 1:2])
             for start in range(0, size, rows):
                 stop = min(start + rows, size)
                 length, fresh = stop - start, x[:, start + 1 : stop + 1]
                 if stop - start > 1 or stop < size:
                     plane = _plane(fresh, activation, low, high)
-                    _to_winograd(plane, points[:, 2 : 2 + fresh.shape[1]])
+                    to_winograd(plane, points[:, 2 : 2 + fresh.shape[1]])
                 if stop == size:
                     points[:, length + 1] = 0
                 slab = points[:, : length + 2].flatten(4).flatten(2, 3)
                 products = self._winograd(slab.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
                 products = products.view(num, length, *tiles, 6, -1)
-                _from_winograd(products, out[:, start:stop, low:high])
+                from_winograd(products, out[:, start:stop, low:high])
                 if stop < size:
                     points[:, :2] = points[:, length : length + 2]
 
@@ -137,8 +132,7 @@ class GridConv:
         if self._direct is None:
             self._direct = packed_conv(self._weight, self._bias, padding=(1, 1, 1))
         if activation is not None:
-            x = torch.addcmul(_wide(activation.shift), x, _wide(activation.scale))
-            x = activation.bend(x)
+            x = activation.bend(activation.scaled(x))
         return channels_last(self._direct(channels_first(x)))
 
 
@@ -155,7 +149,7 @@ class NarrowConv:
         """The convolved grid, of `x` after the activation."""
         num, size, y, z, channels = x.shape
         out = self._bias.view(-1, 1, 1, 1).repeat(num, 1, size + 2, y, z)
-        rows = max(1, _cache() // (y * z * channels))
+        rows = max(1, cache_size() // (y * z * channels))
         for row, start in itertools.product(range(num), range(0, size, rows)):
             one = slice(row, row + 1)
             own = None if activation is None else activation.of_rows(one)
@@ -191,7 +185,7 @@ class DoublingConv:
         """The doubled, convolved grid."""
         num, size, y, z, _ = x.shape
         out = x.new_empty(num, size, 2, 2 * y, 2 * z, len(self._bias))
-        rows = max(2, _cache() // (3 * y * z * len(self._bias)))
+        rows = max(2, cache_size() // (3 * y * z * len(self._bias)))
         for grid, doubled in zip(x, out, strict=True):
             for start in range(0, size, rows):
                 part = slice(start, min(start + rows, size))
@@ -212,11 +206,11 @@ class DoublingConv:
         rows, y, z, channels = padded.shape
         halves = []
         for along_y in range(2):
-            cells_y = _scratch("along_y", rows, y - 2 + along_y, z, channels)
+            cells_y = scratch("along_y", rows, y - 2 + along_y, z, channels)
             _difference(padded, 1, along_y, cells_y)
             parts = []
             for along_z in range(2):
-                cells = _scratch("along_z", rows, y - 2 + along_y, z - 2 + along_z, channels)
+                cells = scratch("along_z", rows, y - 2 + along_y, z - 2 + along_z, channels)
                 _difference(cells_y, 2, along_z, cells)
                 product = cells.view(-1, channels) @ self._products[kind][along_y][along_z]
                 parts.append(product.view(*cells.shape[:3], -1))
@@ -290,108 +284,25 @@ def packed_conv(
     return run
 
 
-_POINTS_Y = [
-    [1, 0, 0],
-    [1 / 6, 1 / 6, 1 / 6],
-    [1 / 3, -1 / 3, 1 / 3],
-    [1 / 30, 2 / 30, 4 / 30],
-    [32 / 15, -16 / 15, 8 / 15],
-    [0, 0, 1],
-]
-"""Weights at the points 0, 1, -1, 2, -1/2 and infinity, scaled to suit `_to_points_y`."""
-_POINTS_Z = [[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]]
-"""Weights at the points 0, 1, -1 and infinity."""
-_GROUPS = len(_POINTS_Y) * len(_POINTS_Z)
-
-
-def winograd_weights(
-    weight: Float[Tensor, "out c 3 3 3"], bias: Float[Tensor, " out"]
-) -> tuple[Float[Tensor, "groups*out c 3 1"], Float[Tensor, " groups*out"]]:
-    """Weights of a 3x1 convolution in 24 groups, one per pair of Winograd points of y and z.
-
-    The bias is added at the points (1, 1), which every cell contains exactly once.
-    """
-    over_y, over_z = (torch.tensor(p, dtype=torch.float64) for p in (_POINTS_Y, _POINTS_Z))
-    grouped = torch.einsum("pj,qk,oxijk->pqoxi", over_y, over_z, weight.double()).float()
-    biases = bias.new_zeros(len(over_y), len(over_z), len(bias))
-    biases[1, 1] = bias
-    return grouped.flatten(0, 2)[..., None], biases.flatten()
-
-
-def _to_winograd(
-    x: Float[Tensor, "n x y+2 z+2 c"], out: Float[Tensor, "n x tile_y tile_z 6 4*c"]
-) -> None:
-    """Tiles of 6x4 cells, 4x2 apart, at Winograd's points of z, then of y."""
-    *rows, y, z, channels = x.shape
-    over_z = _scratch("over_z", *rows, y, z // 2 - 1, 4, channels)
-    d0, d1, d2, d3 = (x[..., k : k + z - 3 : 2, :] for k in range(4))
-    points = over_z.unbind(-2)
-    torch.sub(d0, d2, out=points[0])
-    torch.add(d1, d2, out=points[1])
-    torch.sub(d2, d1, out=points[2])
-    torch.sub(d1, d3, out=points[3])
-    over_z = over_z.flatten(-2)
-    _to_points_y([over_z[..., k : k + y - 5 : 4, :, :] for k in range(6)], out.unbind(-2))
-
-
-def _to_points_y(d: Sequence[Tensor], points: Sequence[Tensor]) -> None:
-    """From six cells to the values at 0, 1, -1, 2, -1/2 and infinity (times 1, 2 or 1/2)."""
-    odd = torch.sub(d[3], d[1], out=_scratch("odd", *d[0].shape))
-    even = torch.sub(d[4], d[2], out=_scratch("even", *d[0].shape))
-    torch.sub(d[0], d[2], out=points[0]).add_(odd, alpha=-1.5).add_(even)
-    torch.add(odd, even, alpha=-2, out=points[1]).add_(d[1], alpha=3).add_(d[2], alpha=3)
-    torch.sub(even, odd, out=points[2]).add_(d[2], alpha=1.5).add_(d[3], alpha=-1.5)
-    torch.add(odd, even, alpha=2, out=points[3])
-    torch.add(odd, even, alpha=-0.5, out=points[4])
-    torch.sub(d[5], d[3], out=points[5]).add_(odd, alpha=-1).add_(even, alpha=-1.5)
-
-
-def _from_winograd(
-    products: Float[Tensor, "n x tile_y tile_z 6 4*c"], out: Float[Tensor, "n x y z c"]
-) -> None:
-    """The cells of the tiles from their points of y, then of z, into `out`."""
-    *rows, tiles_y, tiles_z, _, width = products.shape
-    over_y = _scratch("over_y", *rows, tiles_y, 4, tiles_z, width)
-    _from_points_y(products.unbind(-2), over_y.unbind(-3))
-    points = over_y.view(*rows, 4 * tiles_y, tiles_z, 4, width // 4).unbind(-2)
-    cells = out.unflatten(-2, (tiles_z, 2)).unbind(-2)
-    torch.add(points[1], points[2], out=cells[0]).add_(points[0])
-    torch.sub(points[1], points[2], out=cells[1]).sub_(points[3])
-
-
-def _from_points_y(points: Sequence[Tensor], cells: Sequence[Tensor]) -> None:
-    """Four cells from six points: the polynomial's coefficients, so to speak."""
-    even = torch.add(points[1], points[2], out=_scratch("even", *cells[0].shape))
-    odd = torch.sub(points[1], points[2], out=_scratch("odd", *cells[0].shape))
-    torch.add(even, points[0], out=cells[0]).add_(points[3]).add_(points[4])
-    torch.add(odd, points[3], alpha=2, out=cells[1]).add_(points[4], alpha=-0.5)
-    torch.add(even, points[3], alpha=4, out=cells[2]).add_(points[4], alpha=0.25)
-    torch.add(odd, points[3], alpha=8, out=cells[3]).add_(points[4], alpha=-0.125).add_(points[5])
-
-
 def _moments(x: Float[Tensor, "b x y z c"], groups: int, eps: float) -> tuple[Tensor, Tensor]:
-    """Mean and reciprocal deviation of the channel's group, for every channel: `b c`."""
-    num, *_, channels = x.shape
+    """Mean and reciprocal deviation of the channel's group, for every channel: `b c`.
+
+    In two passes: torch's kernel for this order of axes subtracts the mean's square from the mean
+    square, and so loses the digits of channels that are far from zero.
+    """
     cells = x.flatten(1, 3)
-    if x.numel() <= _FEW_NUMBERS:
-        sizes = num, channels, cells.shape[1], groups, eps
-        _, mean, spread = torch.native_group_norm(channels_first(x), None, None, *sizes)
-        return tuple(value.repeat_interleave(channels // groups, 1) for value in (mean, spread))
-    # The kernel writes all it normalises, which is dear for large grids.
-    means, spreads = [], []
-    for row in cells:
-        mean = _over_groups(row.mean(0), groups)
-        squares = torch.zeros_like(mean)
-        for part in row.split(max(1, _cache() // channels)):
-            centred = torch.sub(part, mean, out=_scratch("centred", *part.shape))
-            squares += centred.square_().sum(0)
-        means.append(mean)
-        spreads.append(torch.rsqrt(_over_groups(squares / len(row), groups) + eps))
-    return torch.stack(means), torch.stack(spreads)
+    mean = _over_groups(cells.mean(1), groups)
+    squares = torch.zeros_like(mean)
+    for part in cells.split(max(1, cache_size() // mean.numel()), dim=1):
+        centred = torch.sub(part, mean[:, None], out=scratch("centred", *part.shape))
+        squares += centred.square_().sum(1)
+    spread = torch.rsqrt(_over_groups(squares, groups) / cells.shape[1] + eps)
+    return mean, spread
 
 
-def _over_groups(x: Float[Tensor, " c"], groups: int) -> Float[Tensor, " c"]:
-    return x.view(groups, -1).mean(1).repeat_interleave(len(x) // groups)
+def _over_groups(x: Float[Tensor, "b c"], groups: int) -> Float[Tensor, "b c"]:
+    mean = x.unflatten(1, (groups, -1)).mean(2, keepdim=True)
+    return mean.expand(-1, -1, x.shape[1] // groups).flatten(1)
 
 
 def _plane(
@@ -403,7 +314,7 @@ def _plane(
     """A band of y and its neighbours, activated, with zeros around the grid; in scratch."""
     num, rows, y, z, channels = x.shape
     high = y if high is None else high
-    padded = _scratch("plane", num, rows, high - low + 2, z + 2, channels)
+    padded = scratch("plane", num, rows, high - low + 2, z + 2, channels)
     padded[..., :: z + 1, :] = 0
     first, last = max(low - 1, 0), min(high + 1, y)
     if low == 0:
@@ -420,28 +331,5 @@ def _plane(
     return padded
 
 
-def _cache() -> int:
-    return _CACHE * min(torch.get_num_threads(), 8)
-
-
 def _wide(x: Float[Tensor, "b c"]) -> Float[Tensor, "b 1 1 1 c"]:
     return x[:, None, None, None]
-
-
-_buffers = threading.local()
-
-
-def _scratch(name: str, *shape: int) -> Tensor:
-    """Memory for numbers that are used up before the same name is asked for again.
-
-    Fresh memory would cost more than the sums that are written to it.
-    """
-    num = 1
-    for size in shape:
-        num *= size
-    buffer = getattr(_buffers, name, None)
-    if buffer is None or len(buffer) < num:
-        with torch.inference_mode(mode=False):
-            buffer = torch.empty(num)
-        setattr(_buffers, name, buffer)
-    return buffer[:num].view(shape)

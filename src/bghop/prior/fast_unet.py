@@ -61,14 +61,14 @@ class FastUNet:
             if isinstance(layer, ResBlock):
                 return _Res(layer, blocks.index(layer))
             if isinstance(layer, GridTransformer):
-                return _Transformer(layer, readers.index(layer.transformer_blocks[0]))
+                return _Transformer(layer, readers)
             return _plain_layer(layer)
 
         made = [[fast(layer) for layer in stage] for stage in stages]
         num = len(unet.input_blocks)
         self._down, self._middle, self._up = made[:num], made[num], made[num + 1 :]
-        self._norm, _, last = unet.out
-        self._last = _grid_conv(last)
+        norm, _, last = unet.out
+        self._norm, self._last = _group_norm(norm), _grid_conv(last)
 
     def __call__(
         self,
@@ -109,34 +109,40 @@ class _Res:
     """`ResBlock`."""
 
     def __init__(self, block: ResBlock, place: int) -> None:
-        self._place = place
-        self._norm1, self._norm2 = block.in_layers[0], block.out_layers[0]
-        self._block = block
-        self._conv1, self._conv2 = _grid_conv(block.in_layers[2]), _grid_conv(block.out_layers[3])
-        self._skip = _skip(block)
-        self._halves: dict[int, tuple[_Half, _Half]] = {}
+        self._block, self._place = block, place
+        norm1, _, conv1 = block.in_layers
+        norm2, _, _, conv2 = block.out_layers
+        self._norm1, self._conv1 = _group_norm(norm1), _grid_conv(conv1)
+        self._norm2, self._conv2 = _group_norm(norm2), _grid_conv(conv2)
+        narrows = isinstance(block.skip_connection, nn.Conv3d)
+        self._skip = pointwise(*_parameters(block.skip_connection)) if narrows else None
+        self._halves: tuple[_Half, _Half] | None = None
 
     def __call__(self, x: Tensor, said: _Said) -> Tensor:
-        return self._second(self._conv1(x, normalised(x, self._norm1)), self._skip(x), said)
+        hidden = self._conv1(x, normalised(x, self._norm1))
+        return self._second(hidden, x if self._skip is None else self._skip(x), said)
 
     def joined(self, x: Tensor, skip: Tensor, said: _Said) -> Tensor:
         """The block of `x` and `skip` side by side; `skip` may have half the rows."""
-        groups = x.shape[-1] * self._norm1.num_groups / self._norm1.num_channels
-        if len(skip) == len(x) or not groups.is_integer():
+        split = x.shape[-1]
+        group = self._norm1.num_channels // self._norm1.num_groups
+        if len(skip) == len(x) or split % group or self._skip is None:
             return self(torch.cat([x, _repeated(skip, len(x))], dim=-1), said)
         # No group of the normalisation has channels of both, so each can go its own way.
-        if x.shape[-1] not in self._halves:
-            self._halves[x.shape[-1]] = _halves(self._block, x.shape[-1])
-        mine, common = self._halves[x.shape[-1]]
-        hidden, added = mine(x)
-        more_hidden, more_added = common(skip)
+        if self._halves is None:
+            mine, common = slice(0, split), slice(split, self._norm1.num_channels)
+            self._halves = _Half(self._block, mine), _Half(self._block, common, bias=False)
+        hidden, added = self._halves[0](x)
+        common_hidden, common_added = self._halves[1](skip)
         pairs = (len(x) // len(skip), len(skip))
-        hidden.unflatten(0, pairs).add_(more_hidden)
-        added.unflatten(0, pairs).add_(more_added)
+        hidden.unflatten(0, pairs).add_(common_hidden)
+        added.unflatten(0, pairs).add_(common_added)
         return self._second(hidden, added, said)
 
     def _second(self, hidden: Tensor, added: Tensor, said: _Said) -> Tensor:
-        scale_shift = _repeated(said.scales[self._place], len(hidden))
+        scale_shift = said.scales[self._place]
+        if len(scale_shift) > 1:
+            scale_shift = _repeated(scale_shift, len(hidden))
         activation = normalised(hidden, self._norm2, scale_shift)
         return self._conv2(hidden, activation).add_(added)
 
@@ -144,43 +150,36 @@ class _Res:
 class _Half:
     """The way of some of a block's input channels to the sums that they are part of."""
 
-    def __init__(self, block: ResBlock, channels: slice, *, bias: bool) -> None:
-        norm, _, conv = block.in_layers
-        start, stop, _ = channels.indices(norm.num_channels)
-        groups = (stop - start) * norm.num_groups // norm.num_channels
-        self._norm = nn.GroupNorm(groups, stop - start, eps=norm.eps)
-        self._norm.weight = nn.Parameter(norm.weight[channels], requires_grad=False)
-        self._norm.bias = nn.Parameter(norm.bias[channels], requires_grad=False)
-        self._conv = GridConv(conv.weight[:, channels], conv.bias * bias)
-        skip = block.skip_connection
-        assert isinstance(skip, nn.Conv3d)
-        assert skip.bias is not None
-        self._skip = pointwise(skip.weight[:, channels], skip.bias * bias)
+    def __init__(self, block: ResBlock, channels: slice, *, bias: bool = True) -> None:
+        norm, weight, shift = _group_norm(block.in_layers[0]), *_parameters(block.in_layers[2])
+        num = channels.stop - channels.start
+        groups = num * norm.num_groups // norm.num_channels
+        self._norm = nn.GroupNorm(groups, num, eps=norm.eps).requires_grad_(requires_grad=False)
+        self._norm.weight.copy_(norm.weight[channels])
+        self._norm.bias.copy_(norm.bias[channels])
+        self._conv = GridConv(weight[:, channels], shift * bias)
+        weight, shift = _parameters(block.skip_connection)
+        self._skip = pointwise(weight[:, channels], shift * bias)
 
     def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
         return self._conv(x, normalised(x, self._norm)), self._skip(x)
 
 
-def _halves(block: ResBlock, split: int) -> tuple[_Half, _Half]:
-    first, second = slice(0, split), slice(split, None)
-    return _Half(block, first, bias=True), _Half(block, second, bias=False)
-
-
 class _Transformer:
     """`GridTransformer`."""
 
-    def __init__(self, layer: GridTransformer, place: int) -> None:
+    def __init__(self, layer: GridTransformer, readers: list[TransformerBlock]) -> None:
         self._norm = layer.norm
         self._proj_in = pointwise(*_parameters(layer.proj_in))
         self._proj_out = pointwise(*_parameters(layer.proj_out))
         self._blocks = [
-            (place + k, block, torch.cat([w.weight for w in _projections(block)]))
-            for k, block in enumerate(layer.transformer_blocks)
+            (readers.index(block), block, torch.cat([part.weight for part in _projections(block)]))
+            for block in layer.transformer_blocks
             if isinstance(block, TransformerBlock)
         ]
 
     def __call__(self, x: Tensor, said: _Said) -> Tensor:
-        cells = self._proj_in(channels_last(self._norm(channels_first(x)))).flatten(1, 3)
+        cells = self._proj_in(normalised(x, self._norm).scaled(x)).flatten(1, 3)
         for place, block, qkv in self._blocks:
             attn = block.attn1
             q, k, v = (
@@ -253,9 +252,9 @@ def _grid_conv(layer: nn.Module) -> GridConv:
     return GridConv(*_parameters(layer))
 
 
-def _skip(block: ResBlock) -> Callable[[Tensor], Tensor]:
-    skip = block.skip_connection
-    return pointwise(*_parameters(skip)) if isinstance(skip, nn.Conv3d) else lambda x: x
+def _group_norm(layer: nn.Module) -> nn.GroupNorm:
+    assert isinstance(layer, nn.GroupNorm)
+    return layer
 
 
 def _is_pair(x: Tensor, t: Tensor) -> bool:
@@ -266,7 +265,5 @@ def _is_pair(x: Tensor, t: Tensor) -> bool:
 
 
 def _repeated(x: Tensor, rows: int) -> Tensor:
-    """As many rows; one row is left to broadcasting."""
-    if len(x) in {1, rows} and (len(x) == rows or x.ndim == 2):
-        return x
-    return x.repeat(rows // len(x), *[1] * (x.ndim - 1))
+    """As many rows, in the order in which a pair lies in the batch."""
+    return x if len(x) == rows else x.repeat(rows // len(x), *[1] * (x.ndim - 1))

@@ -22,7 +22,7 @@ from bghop.prior.fast_conv import (
     packed_conv,
     pointwise,
 )
-from bghop.prior.vqvae import CellAttention, Decoder, Encoder, Level, ResnetBlock
+from bghop.prior.vqvae import CellAttention, Decoder, Encoder, Level, Middle, ResnetBlock
 
 _Layer = Callable[[Tensor], Tensor]
 
@@ -32,7 +32,9 @@ class FastEncoder:
 
     def __init__(self, encoder: Encoder, after: nn.Conv3d) -> None:
         self._first = packed_conv(*_parameters(encoder.conv_in), padding=(1, 1, 1))
-        self._layers = [layer for level in encoder.down for layer in _level(level)]
+        self._layers: list[_Layer] = []
+        for level in encoder.down:
+            self._layers += _level(level)
         self._layers += _middle(encoder.mid)
         self._norm, self._last = encoder.norm_out, GridConv(*_parameters(encoder.conv_out))
         self._after = pointwise(*_parameters(after))
@@ -93,7 +95,7 @@ class _Attention:
         self._out = pointwise(*_parameters(layer.proj_out))
 
     def __call__(self, x: Tensor) -> Tensor:
-        cells = self._qkv(channels_last(self._norm(channels_first(x)))).flatten(1, 3)
+        cells = self._qkv(normalised(x, self._norm).scaled(x)).flatten(1, 3)
         q, k, v = cells[:, None].chunk(3, dim=3)
         mixed = functional.scaled_dot_product_attention(q, k, v)[:, 0]
         return self._out(mixed).view(x.shape).add_(x)
@@ -101,7 +103,8 @@ class _Attention:
 
 def _level(level: nn.Module) -> list[_Layer]:
     assert isinstance(level, Level)
-    layers: list[_Layer] = [_Resnet(block) for block in level.block]  # pyright: ignore[reportArgumentType]
+    layers: list[_Layer] = []
+    layers += [_Resnet(block) for block in level.block if isinstance(block, ResnetBlock)]
     if level.downsample is not None:
         strided = packed_conv(*_parameters(level.downsample.conv), stride=(2, 2, 2))
         layers.append(lambda x: _halved(x, strided))
@@ -116,7 +119,8 @@ def _halved(x: Tensor, strided: _Layer) -> Tensor:
 
 
 def _middle(middle: nn.Module) -> list[_Layer]:
-    return [_Resnet(middle.block_1), _Attention(middle.attn_1), _Resnet(middle.block_2)]  # pyright: ignore[reportArgumentType]
+    assert isinstance(middle, Middle)
+    return [_Resnet(middle.block_1), _Attention(middle.attn_1), _Resnet(middle.block_2)]
 
 
 def _bent(x: Tensor, norm: nn.GroupNorm) -> Activation:
