@@ -9,8 +9,8 @@ from bghop.prior.layout import Layout
 from bghop.prior.schedule import CosineSchedule, Schedule
 
 MOST_WEIGHT = 100.0
-"""Largest weight of a squared error of a clean latent: 1 / 0.1^2. Levels that hide less than a tenth
-of a part's spread (12 mm of a joint) count no more than this one."""
+"""Largest weight of a squared error of a clean latent: 1 / 0.1^2. Levels that hide less than a
+tenth of a part's spread (12 mm of a joint) count no more than this one."""
 OBJECT_SHARE = 0.3
 """Weight of the object's part: its grid has far more to learn than can be used at a contact."""
 

@@ -152,15 +152,25 @@ def predict_clean(
     Guidance is applied to what the network answers; as the clean latent is linear in that, it
     does not matter to which of them.
     """
-    if options.guidance == 1.0 or not bool(condition.text_given.any()):
-        output = denoiser(x, levels, condition)
-    else:
-        both = concatenated(condition, condition.without_text())
-        answers = denoiser(torch.cat([x, x]), torch.cat([levels, levels]), both)
-        conditional, unconditional = answers.chunk(2)
-        output = unconditional + options.guidance * (conditional - unconditional)
+    output = guided_answer(denoiser, x, levels, condition, options.guidance)
     clean = clean_from(denoiser.prediction, output, x, point.alpha, point.sigma)
     return clean if options.clip is None else clean.clamp(-options.clip, options.clip)
+
+
+def guided_answer(
+    denoiser: Denoiser,
+    x: Float[Tensor, "b ..."],
+    levels: Float[Tensor, "b part=3"],
+    condition: Condition,
+    guidance: float,
+) -> Float[Tensor, "b ..."]:
+    """The network's answer, every number of it led away from the unconditional one."""
+    if guidance == 1.0 or not bool(condition.text_given.any()):
+        return denoiser(x, levels, condition)
+    both = concatenated(condition, condition.without_text())
+    answers = denoiser(torch.cat([x, x]), torch.cat([levels, levels]), both)
+    conditional, unconditional = answers.chunk(2)
+    return unconditional + guidance * (conditional - unconditional)
 
 
 def _turned(noise: Float[Tensor, "b ..."], number: int) -> Float[Tensor, "b ..."]:

@@ -1,0 +1,1 @@
+"""The rooms of score distillation; `bghop.synthesis.score_distillation` is the door."""
