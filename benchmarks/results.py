@@ -24,8 +24,10 @@ from bghop.geometry.shapes import box
 from bghop.hands.open_hand import load_open_hand
 from bghop.jobs.grasp_inputs import find_object, identity_of, load_object
 from bghop.jobs.grasp_options import GraspJob
-from bghop.jobs.grasp_results import ResultWriter
+from bghop.jobs.grasp_page import page_of
+from bghop.jobs.ranked import Candidates
 from bghop.jobs.result_folder import ResultFolder
+from bghop.jobs.result_writer import ResultWriter
 from bghop.synthesis.synthesize import synthesize
 
 
@@ -60,7 +62,7 @@ def main() -> None:
         item = find_object(arguments.mesh)
         mesh, model = load_object(job, item), load_open_hand()
         found = synthesize(mesh, hand_model=model, num=arguments.num)
-        folder, writer = ResultFolder(job.out), ResultWriter(job)
+        folder, writer = ResultFolder(job.out), ResultWriter()
         stages: dict[str, list[float]] = {}
 
         def write() -> None:
@@ -73,7 +75,12 @@ def main() -> None:
                     last[:] = [stage, now]
 
             folder.begin(identity_of(job, item))
-            writer.write(folder, item, mesh, model, found, 0.0, progress=note)
+            candidates = Candidates(
+                meshes=(mesh,), hands=found.hands, energy=found.energy, terms=found.terms,
+                seconds=0.0,
+            )  # fmt: skip
+            page = page_of(job, item, mesh, model)
+            writer.write(folder, page, model, candidates, progress=note)
             note("")
 
         window = min(timed(open_window)[0] for _ in range(2))

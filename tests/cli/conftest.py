@@ -6,6 +6,7 @@ from bghop.drawing.worker import SheetWorker
 from bghop.geometry.transforms import rigid
 from bghop.hands.model import HandParameters
 from bghop.synthesis.synthesize import Synthesis
+from small_prior import write_small_prior
 
 
 def beside(mesh, *, hand_model, job, up, progress):
@@ -45,7 +46,7 @@ class NoWorker(SheetWorker):
 @pytest.fixture
 def fast_jobs(monkeypatch):
     monkeypatch.setattr("bghop.jobs.grasp._optimize", beside)
-    monkeypatch.setattr("bghop.jobs.grasp_results.SheetWorker", NoWorker)
+    monkeypatch.setattr("bghop.jobs.result_writer.SheetWorker", NoWorker)
 
 
 @pytest.fixture
@@ -53,3 +54,15 @@ def box_file(tmp_path):
     path = tmp_path / "box.stl"
     trimesh.creation.box((0.1, 0.12, 0.08)).export(path)
     return str(path)
+
+
+@pytest.fixture(scope="session")
+def draws_nothing():
+    """The class of workers that draw nothing, for fixtures that last longer than a test."""
+    return NoWorker
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory):
+    """A folder with a prior that knows one box and nothing of hands."""
+    return str(write_small_prior(tmp_path_factory.mktemp("prior") / "checkpoint"))

@@ -89,6 +89,15 @@ def test_a_mirroring_frame_gives_the_mirrored_field(objects):
     assert torch.allclose(seen, plain.flip(1), atol=1e-6)
 
 
+def test_looking_up_everything_as_on_a_gpu_gives_the_same(objects, monkeypatch):
+    """Outside of a part's box the border is read, which holds the reach."""
+    index, value, T = torch.tensor([BALL, LIDDED]), torch.tensor([0.0, -0.4]), some_poses(2, 6)
+    chosen = objects.lattice_distance(index, value, T, AXES, truncation=0.04)
+    monkeypatch.setattr(ObjectStore, "_lower_inside", ObjectStore._lower_all)
+    everything = objects.lattice_distance(index, value, T, AXES, truncation=0.04)
+    assert torch.allclose(chosen, everything, atol=1e-7)
+
+
 def test_the_box_of_the_surface_in_any_frame(objects, lidded):
     value = torch.tensor([-1.2])
     R = random_rotations(1, generator=torch.Generator().manual_seed(5))

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from bghop.geometry.articulated import ArticulatedObject
-from bghop.geometry.joint import Joint
 from bghop.geometry.isosurface import extract_surface
+from bghop.geometry.joint import Joint
 from bghop.geometry.mesh import Mesh, MeshQuery
 from bghop.geometry.shapes import box
 

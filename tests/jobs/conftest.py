@@ -5,6 +5,7 @@ from bghop.drawing.worker import SheetWorker
 from bghop.geometry.transforms import rigid
 from bghop.hands.model import HandParameters
 from bghop.synthesis.synthesize import Synthesis
+from small_prior import write_small_prior
 
 
 class FakeSynthesizer:
@@ -71,7 +72,7 @@ def fake_synthesizer():
 @pytest.fixture
 def no_window(monkeypatch):
     """The class of the workers that draw nothing, for tests that change them."""
-    monkeypatch.setattr("bghop.jobs.grasp_results.SheetWorker", FakeSheetWorker)
+    monkeypatch.setattr("bghop.jobs.result_writer.SheetWorker", FakeSheetWorker)
     return FakeSheetWorker
 
 
@@ -91,3 +92,15 @@ def box_files(tmp_path):
         return tuple(paths)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def draws_nothing():
+    """The class of such workers, for fixtures that last longer than a test."""
+    return FakeSheetWorker
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory):
+    """A folder with a prior that knows one box and nothing of hands."""
+    return write_small_prior(tmp_path_factory.mktemp("prior") / "checkpoint")

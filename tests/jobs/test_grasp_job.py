@@ -168,7 +168,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(
 
     job = GraspJob(meshes=box_files(1), out=tmp_path / "new" / "out", num=2)
     with monkeypatch.context() as patch:
-        patch.setattr("bghop.jobs.grasp_results.scene_glb", lambda _: b"x")
+        patch.setattr("bghop.jobs.result_writer.scene_glb", lambda _: b"x")
         patch.setattr(os, "fsync", full)
         with pytest.raises(ResultError, match="free some space"):
             run_grasp_job(job, synthesizer=fake_synthesizer)
@@ -181,7 +181,7 @@ def test_without_pictures_the_results_are_complete_and_say_so(
     def broken(self):
         raise DrawingError("cannot draw pictures (no EGL): install libegl1")
 
-    monkeypatch.setattr("bghop.jobs.grasp_results.SheetWorker.answer", broken)
+    monkeypatch.setattr("bghop.jobs.result_writer.SheetWorker.answer", broken)
     job = GraspJob(meshes=box_files(1), out=tmp_path / "out", num=1)
     (result,) = run_grasp_job(job, synthesizer=fake_synthesizer)
     assert any("libegl1" in warning for warning in result.warnings)
@@ -221,7 +221,7 @@ sys.path.insert(0, {here!r})
 from pathlib import Path
 import torch
 torch.set_num_threads(1)
-import bghop.jobs.grasp_results as results
+import bghop.jobs.result_writer as results
 from conftest import FakeSheetWorker, FakeSynthesizer
 from bghop.jobs.grasp import run_grasp_job
 from bghop.jobs.grasp_options import GraspJob

@@ -230,7 +230,7 @@ def strips(told, monkeypatch):
         asked.append(hold.rank_by_score)
         return ["frame"], ["words"]
 
-    monkeypatch.setattr("bghop.jobs.grasp_results.hold_strip", hold_strip)
+    monkeypatch.setattr("bghop.jobs.result_writer.hold_strip", hold_strip)
     return asked
 
 
@@ -330,14 +330,16 @@ def test_a_real_test_puts_the_grasp_that_holds_before_one_with_better_scores(
         )
         return Synthesis(hands=hands, energy=torch.tensor([0.0, 1.0]), terms={})
 
-    monkeypatch.setattr("bghop.jobs.grasp_results.rank", lambda _, scores: list(range(len(scores))))
+    monkeypatch.setattr(
+        "bghop.jobs.ranked.rank", lambda _, scores, **_options: list(range(len(scores)))
+    )
 
     class Recorder(no_window):
         def request_strip(self, frames, captions):
             asked.append((frames, captions))
             super().request_strip(frames, captions)
 
-    monkeypatch.setattr("bghop.jobs.grasp_results.SheetWorker", Recorder)
+    monkeypatch.setattr("bghop.jobs.result_writer.SheetWorker", Recorder)
     heard = []
 
     class Ears(Listener):

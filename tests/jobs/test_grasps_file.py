@@ -108,7 +108,7 @@ def test_a_folder_or_the_file_can_be_read(tmp_path):
 
 def test_a_file_of_another_kind_or_version_is_refused(tmp_path):
     written(tmp_path, random_grasps(), format="something")
-    with pytest.raises(ResultError, match="not a bghop-grasps file"):
+    with pytest.raises(ResultError, match="not a bghop-grasps or bghop-interactions file"):
         read_grasps(tmp_path)
     written(tmp_path, random_grasps(), format_version=2, bghop_version="9.0")
     with pytest.raises(ResultError, match=r"install the version 9\.0"):

@@ -1,8 +1,9 @@
 """The exact denoiser of a small set: the posterior mean of its members, in closed form.
 
-If a latent is one of finitely many `m_k` with equal probability and `x = alpha m + sigma eps` with a
-level per part, then `p(k | x)` is a softmax of minus half the squared distance of `x` to `alpha m_k`
-in units of sigma; parts without noise must agree exactly. What a sampler makes of it is known.
+If a latent is one of finitely many `m_k` with equal probability and `x = alpha m + sigma eps` with
+a level per part, then `p(k | x)` is a softmax of minus half the squared distance of `x` to
+`alpha m_k` in units of sigma; parts without noise must agree exactly. What a sampler makes of it is
+known.
 """
 
 import torch

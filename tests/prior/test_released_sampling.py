@@ -92,9 +92,7 @@ def test_single_guided_steps_equal_the_released_ones(request, channels, index):
     unet = request.getfixturevalue(f"unet{channels}")
     _, seen = run(unet, values, values["x"], channels, TwoLevels(100, index), 2)
     clean, after = seen[0]
-    torch.testing.assert_close(
-        crop(clean), values[f"pred_xstart_idx{index}"], atol=5e-4, rtol=1e-4
-    )
+    torch.testing.assert_close(crop(clean), values[f"pred_xstart_idx{index}"], atol=5e-4, rtol=1e-4)
     torch.testing.assert_close(crop(after), values[f"sample_idx{index}"], atol=1e-4, rtol=1e-4)
 
 

@@ -21,7 +21,7 @@ class OnlyThese(importlib.machinery.PathFinder):
         return importlib.machinery.PathFinder.find_spec(fullname, path, target)
 
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
+sys.path.append(str(Path(__file__).resolve().parents[2] / "src"))
 sys.meta_path[:] = [
     importlib.machinery.BuiltinImporter,
     importlib.machinery.FrozenImporter,

@@ -9,7 +9,9 @@ import torch
 from bghop.data.objects_file import write_objects
 from bghop.data.objects_from_mesh import REACH
 from bghop.data.record import write_records
+from bghop.prior.checkpoint import load_prior
 from bghop.prior.first_stage_file import load_block_codec
+from bghop.training.bare_command import main
 from bghop.training.curves import TRAIN_FILE, read_curve
 
 BARE = Path(__file__).parent / "bare_machine.py"
@@ -36,6 +38,7 @@ def files(records, entries, tmp_path_factory):
     ]
 
 
+@pytest.mark.slow
 def test_a_first_stage_trains_with_torch_numpy_safetensors_and_pyarrow_only(files, tmp_path):
     options = ["loop.steps=3", "loop.batch=2", "loop.micro=2", "fit_scenes=4", "block.width=4"]
     options += ["block.channels=3", "block.depth=1", "loop.warmup=1"]
@@ -52,8 +55,21 @@ def test_a_first_stage_trains_with_torch_numpy_safetensors_and_pyarrow_only(file
     assert "goes on after step 3 of 3" in again.stderr
 
 
-def test_mistakes_are_one_line_with_the_remedy(files, tmp_path):
-    wrong = bare("autoencoder", "--set", "data.records=no.parquet", "--out", tmp_path / "run")
-    assert wrong.returncode == 2
-    assert wrong.stderr == "error: config.data: 'objects' is missing: add it\n"
+def test_mistakes_are_one_line_with_the_remedy(tmp_path, capsys):
+    run = str(tmp_path / "run")
+    assert main(["autoencoder", "--set", "data.records=no.parquet", "--out", run]) == 2
+    assert capsys.readouterr().err == "error: config.data: 'objects' is missing: add it\n"
     assert not (tmp_path / "run").exists()
+
+
+def test_a_prior_trains_on_a_bare_machine(files, tmp_path):
+    options = ["preset=tiny", "loop.steps=2", "loop.batch=2", "loop.micro=2", "loop.sample_every=2"]
+    options += ["sheet.scenes=1", "sheet.steps=2", "task.validation_scenes=1"]
+    words = [*files, *(part for option in options for part in ("--set", option))]
+    run = tmp_path / "run"
+    done = bare("prior", *words, "--out", run)
+    assert done.returncode == 0, done.stderr
+    assert "no pictures, as " in done.stderr
+    assert "the samples are in" in done.stderr
+    assert load_prior(run / "prior").origin["step"] == 2
+    assert (run / "samples" / "step_0000002.safetensors").exists()

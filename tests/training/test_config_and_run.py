@@ -7,6 +7,7 @@ import pytest
 from bghop.errors import OptionError, TrainingError
 from bghop.training.config import LoopConfig, from_json, to_json
 from bghop.training.run import RUN_FILE, begin_run
+from bghop.training.state import STATE_FILE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +50,10 @@ def test_a_run_notes_its_origin_and_goes_on_only_as_the_same_run(tmp_path):
     origin = json.loads((folder / RUN_FILE).read_text())
     assert origin["config"] == config
     assert {"commit", "torch", "bghop_version", "begun"} <= set(origin)
+    # Without a checkpoint there is nothing to go on from.
+    assert begin_run(folder, "prior", {}, {"records": data}) is False
+    assert begin_run(folder, "prior", config, {"records": data}) is False
+    (folder / STATE_FILE).touch()
     assert begin_run(folder, "prior", config, {"records": data}) is True
     # What does not change the curve may change.
     assert begin_run(folder, "prior", {**config, "save_every": 3}, {"records": data}) is True

@@ -57,11 +57,19 @@ def test_a_killed_run_goes_on_to_the_same_curve(straight, tmp_path):
     """kill -9 in step 8, after the checkpoint of step 5; then the same command again."""
     assert launched(tmp_path, die_at=7).wait() == -9
     assert len(read_curve(tmp_path / TRAIN_FILE)) == 7
-    assert launched(tmp_path).wait() == 0
+    assert train(ToyTask(), CONFIG, tmp_path).finished
     for name in (TRAIN_FILE, VALIDATION_FILE):
         assert (tmp_path / name).read_text() == (straight / name).read_text()
     first, second = (torch.load(f / "exported.pt") for f in (straight, tmp_path))
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.slow
+def test_sigterm_ends_a_run_with_a_checkpoint(straight, tmp_path):
+    assert launched(tmp_path, die_at=6, signal=15).wait() == 0
+    assert len(read_curve(tmp_path / TRAIN_FILE)) == 7
+    assert train(ToyTask(), CONFIG, tmp_path).finished
+    assert (tmp_path / TRAIN_FILE).read_text() == (straight / TRAIN_FILE).read_text()
 
 
 def test_two_processes_have_the_curve_of_one(straight, tmp_path):

@@ -57,7 +57,7 @@ def test_what_a_micro_batch_holds_is_a_function_of_its_generator(task):
 
 def test_hands_that_a_case_takes_away_are_absent_in_latent_and_condition(task):
     task.config = PriorTaskConfig()
-    for seed in range(20):
+    for seed in range(6):
         inputs = task.inputs(torch.arange(8), generator_of(seed))
         hands = LAYOUT.unpack(inputs.latent).hands
         empty = (hands == 0).flatten(2).all(-1)
@@ -67,9 +67,9 @@ def test_hands_that_a_case_takes_away_are_absent_in_latent_and_condition(task):
 
 def test_text_is_dropped_as_often_as_told_and_empty_prompts_have_none(task):
     task.config = PriorTaskConfig(text_dropout=0.5)
-    rows = torch.arange(8).repeat(50)
+    rows = torch.arange(8).repeat(15)
     given = task.inputs(rows, generator_of(5)).condition.text_given
-    assert given.float().mean().item() == pytest.approx(0.5, abs=0.1)
+    assert given.float().mean().item() == pytest.approx(0.5, abs=0.15)
     table = TokenTable.of(["mug", "", "mug", "pan"], read_text, CPU)
     tokens, there = table.rows(["pan", "", "mug"])
     assert there.tolist() == [True, False, True]

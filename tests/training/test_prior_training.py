@@ -3,13 +3,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from bghop.prior.checkpoint import load_prior
 from safetensors import safe_open
 
 from bghop.data.objects_file import write_objects
 from bghop.data.objects_from_mesh import REACH
 from bghop.data.record import write_records
 from bghop.errors import OptionError, TrainingError
+from bghop.prior.checkpoint import load_prior
 from bghop.training.config import LoopConfig, from_json, to_json
 from bghop.training.curves import TRAIN_FILE, VALIDATION_FILE, read_curve
 from bghop.training.prior import TrainPrior, begin_prior, train_prior

@@ -12,6 +12,7 @@ from torch import nn
 from bghop.training.config import LoopConfig
 from bghop.training.distributed import joined_world
 from bghop.training.loop import train
+from bghop.training.start import stop_on_signals
 
 CONFIG = LoopConfig(
     steps=12,
@@ -32,17 +33,17 @@ class ToyTask:
 
     num_rows = 20
 
-    def __init__(self, *, die_at=None, pause=0.0):
+    def __init__(self, *, die_at=None, pause=0.0, signal=9):
         torch.manual_seed(0)
         self.network = nn.Sequential(nn.Linear(5, 16), nn.Tanh(), nn.Dropout(0.2), nn.Linear(16, 1))
         self.seen = []
-        self.die_at, self.pause = die_at, pause
+        self.die_at, self.pause, self.signal = die_at, pause, signal
 
     def inputs(self, rows, generator):
         self.seen.append(rows.tolist())
         time.sleep(self.pause)
         if self.die_at is not None and len(self.seen) > 4 * self.die_at:
-            os.kill(os.getpid(), 9)
+            os.kill(os.getpid(), self.signal)
         return torch.randn(len(rows), 5, generator=generator) + rows[:, None] / 20
 
     def losses(self, network, inputs, generator):
@@ -64,5 +65,5 @@ class ToyTask:
 if __name__ == "__main__":
     options = json.loads(sys.argv[2])
     torch.set_num_threads(1)
-    with joined_world("cpu") as world:
-        train(ToyTask(**options), CONFIG, Path(sys.argv[1]), world=world)
+    with joined_world("cpu") as world, stop_on_signals() as stop:
+        train(ToyTask(**options), CONFIG, Path(sys.argv[1]), world=world, stop=stop)

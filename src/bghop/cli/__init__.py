@@ -15,7 +15,7 @@ from typing import Annotated
 from bghop.errors import BghopError
 from bghop.version import __version__
 
-_VERBS = {"grasp", "evaluate", "import-checkpoint", "train", "doctor"}
+_VERBS = {"grasp", "sample", "complete", "evaluate", "import-checkpoint", "train", "doctor"}
 _DESCRIPTION = "Two human hands and one object: grasps for any mesh, with numbers and pictures."
 
 
@@ -52,14 +52,18 @@ def _in_words(error: Exception) -> str:
 def _parse(args: list[str]):  # noqa: ANN202  (a verb, or an exit code)
     import tyro
 
+    from bghop.cli.complete import Complete
     from bghop.cli.doctor import Doctor
     from bghop.cli.evaluate import Evaluate
     from bghop.cli.grasp import Grasp
     from bghop.cli.import_checkpoint import ImportCheckpoint
+    from bghop.cli.sample import Sample
     from bghop.cli.train import Train
 
     verbs = (
         Annotated[Grasp, tyro.conf.subcommand("grasp", prefix_name=False)]
+        | Annotated[Sample, tyro.conf.subcommand("sample", prefix_name=False)]
+        | Annotated[Complete, tyro.conf.subcommand("complete", prefix_name=False)]
         | Annotated[Evaluate, tyro.conf.subcommand("evaluate", prefix_name=False)]
         | Annotated[ImportCheckpoint, tyro.conf.subcommand("import-checkpoint", prefix_name=False)]
         | Annotated[Train, tyro.conf.subcommand("train", prefix_name=False)]

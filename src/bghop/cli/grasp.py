@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from bghop.errors import BghopError
+from bghop.errors import BghopError, OptionError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,8 @@ class Grasp:
     num: Annotated[int, tyro.conf.arg(metavar="N")] = 16
     """Grasps per object."""
     text: Annotated[str, tyro.conf.arg(metavar="PROMPT")] = ""
-    """What the hands do, in words. Recorded in the results; steers nothing in this version."""
+    """What the object is or what is done. A prior is led by it; it steers nothing with --method
+    optimize, but is recorded."""
     seed: Annotated[int, tyro.conf.arg(metavar="S")] = 0
     """Seed of all random choices."""
     scale: Annotated[float, tyro.conf.arg(metavar="X")] = 1.0
@@ -36,9 +37,22 @@ class Grasp:
     unit: Literal["m", "dm", "cm", "mm", "in", "inch", "ft"] = "m"
     """Unit of the mesh file."""
     method: Literal["optimize", "prior", "sds"] = "optimize"
-    """How hands are found. prior and sds need a learned prior, which this version does not have."""
+    """How hands are found: by optimisation alone; as samples of a prior; or by score distillation
+    from it, as in the paper. prior and sds need --checkpoint."""
+    checkpoint: Annotated[Path | None, tyro.conf.arg(metavar="CKPT")] = None
+    """Folder of a trained prior (`bghop train prior`) or an imported one
+    (`bghop import-checkpoint`)."""
+    text_model: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
+    """Files of the prior's text encoder: CLIP for released priors; MiniLM for words that bghop does
+    not know."""
+    no_refine: bool = False
+    """Leave the hands of a prior as they are, instead of bringing them into contact."""
+    progress_strip: Annotated[str, tyro.conf.arg(metavar="N[,N...]")] = ""
+    """With --method sds: draw the best grasp at these iterations (grasp_000_progress.png), such as
+    0,50,150."""
     steps: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
-    """Optimisation steps; more is better and slower. None: the default of the method."""
+    """Steps of the optimiser, the sampler or the distillation; more is better and slower. None: the
+    default of the method."""
     up: Literal["auto", "x", "y", "z", "none"] = "auto"
     """Which way is up in the mesh's frame: people hold things the right way up. auto: y for glTF
     files, z for all others."""
@@ -71,6 +85,10 @@ class Grasp:
             unit=self.unit,
             method=self.method,
             steps=self.steps,
+            checkpoint=self.checkpoint,
+            text_model=self.text_model,
+            refine=not self.no_refine,
+            progress_strip=_iterations(self.progress_strip),
             up=self.up,
             mano=self.mano,
             device=self.device,
@@ -100,3 +118,16 @@ class Grasp:
             msg = f"{len(failed)} of {len(results)} objects failed: {words}"
             raise BghopError(msg)
         return 0
+
+
+def _iterations(words: str) -> tuple[int, ...]:
+    """`0,50,150` as numbers.
+
+    Raises:
+        OptionError: Something is no number.
+    """
+    try:
+        return tuple(sorted({int(word) for word in words.split(",") if word.strip()}))
+    except ValueError as error:
+        msg = f"--progress-strip {words} is no list of iterations: use numbers such as 0,50,150"
+        raise OptionError(msg) from error

@@ -46,7 +46,8 @@ class Talker(Listener):
             if result.hold is not None:
                 hold = f", {sum(record.success for record in result.hold)} hold,"
             num = len(result.metrics)
-            line = f"{count}{result.name}: {num} grasps{hold} in {result.seconds:.1f} s"
+            nouns = result.kind.nouns
+            line = f"{count}{result.name}: {num} {nouns}{hold} in {result.seconds:.1f} s"
         print(line, file=sys.stderr, flush=True)
         for warning in result.warnings:
             print(f"{result.name}: warning: {warning}", file=sys.stderr, flush=True)

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from bghop.evaluation.ranking import faults
 from bghop.jobs.grasp import ObjectResult
 from bghop.jobs.grasp_hold import HoldRecord
 
@@ -11,9 +10,10 @@ _MOST_ROWS = 5
 
 def grasp_table(result: ObjectResult) -> str:
     """The best grasps of one object and where their files are."""
-    good = sum(not faults(metrics) for metrics in result.metrics)
+    num = len(result.metrics)
+    good = sum(not result.faults(index) for index in range(num))
     lines = [
-        f"{result.name}: {len(result.metrics)} grasps, {good} without a fault, in {result.folder}",
+        f"{result.name}: {num} {result.kind.nouns}, {good} without a fault, in {result.folder}",
         *([] if result.hold is None else [_hold_line(result.hold)]),
         f"  #   depth mm L/R   volume cm3 L/R   fingers L/R   {_hold_head(result)}faults",
     ]
@@ -23,7 +23,7 @@ def grasp_table(result: ObjectResult) -> str:
             f"{index + 1:>3}   {_both(metrics.penetration_depth_mm, '.1f'):>12}"
             f"   {_both(metrics.intersection_volume_cm3, '.2f'):>14}"
             f"   {_both(metrics.fingers_in_contact, 'd'):>11}   {hold}"
-            f"{', '.join(faults(metrics)) or '-'}"
+            f"{', '.join(result.faults(index)) or '-'}"
         )
     return "\n".join(lines)
 
@@ -48,26 +48,28 @@ def _hold_cells(record: HoldRecord) -> str:
 
 def grasp_json(results: list[ObjectResult]) -> dict[str, Any]:
     """The same for machines, with all grasps."""
+    return {"objects": [result_json(result) for result in results]}
+
+
+def result_json(result: ObjectResult) -> dict[str, Any]:
+    """One object or one prompt, with all its results."""
+    objects, hold = result.objects, result.hold
     return {
-        "objects": [
+        "name": result.name,
+        "folder": str(result.folder),
+        "state": result.state,
+        "seconds": round(result.seconds, 3),
+        "warnings": list(result.warnings),
+        "problem": result.problem,
+        result.kind.nouns: [
             {
-                "name": result.name,
-                "folder": str(result.folder),
-                "state": result.state,
-                "seconds": round(result.seconds, 3),
-                "warnings": list(result.warnings),
-                "problem": result.problem,
-                "grasps": [
-                    {
-                        **metrics.to_json(),
-                        "faults": list(faults(metrics)),
-                        **({} if result.hold is None else {"hold": result.hold[index].to_json()}),
-                    }
-                    for index, metrics in enumerate(result.metrics)
-                ],
+                **metrics.to_json(),
+                **({} if objects is None else {"object": objects[index].to_json()}),
+                "faults": list(result.faults(index)),
+                **({} if hold is None else {"hold": hold[index].to_json()}),
             }
-            for result in results
-        ]
+            for index, metrics in enumerate(result.metrics)
+        ],
     }
 
 

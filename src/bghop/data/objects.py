@@ -182,14 +182,20 @@ class ObjectStore:
         Ts_part_object = invert_rigid(self.Ts_object_part(index, joint_value))
         Ts_part_frame = Ts_part_object @ T_object_frame[:, None]
         ranges = self._ranges(index, Ts_part_frame, axes)
+        # Place in a box = start + A @ point, in samples; moved to the device all at once.
+        part = self.parts[index]
+        spacing = self.part_spacing[part][..., None]
+        A = (Ts_part_frame[..., :3, :3] / spacing[..., None]).to(grid.device)
+        start = ((Ts_part_frame[..., :3, 3] - self.part_origin[part]) / spacing).to(grid.device)
         axes_here = axes.to(grid.device)
+        lower = self._lower_all if grid.is_cuda else self._lower_inside
         for i, number in enumerate(index.tolist()):
-            for slot, part in enumerate(self._parts_of(number)):
+            for slot, each in enumerate(self._parts_of(number)):
                 (x0, x1), (y0, y1), (z0, z1) = ranges[i][slot]
                 block = grid[i, x0:x1, y0:y1, z0:z1]
                 if block.numel():
                     near = (axes_here[0, x0:x1], axes_here[1, y0:y1], axes_here[2, z0:z1])
-                    self._lower(block, part, Ts_part_frame[i, slot], near)
+                    lower(block, each, _places(A[i, slot], start[i, slot], near))
         return grid.clamp_(-truncation, truncation)
 
     def _parts_of(self, number: int) -> list[int]:
@@ -214,31 +220,23 @@ class ObjectStore:
         numbers = torch.searchsorted(axes.contiguous(), flat).view(3, *bounds.shape[:2], 2)
         return numbers.permute(1, 2, 0, 3).tolist()
 
-    def _lower(
-        self,
-        block: Float[Tensor, "nx ny nz"],
-        part: int,
-        T_part_frame: Float[Tensor, "4 4"],
-        axes: tuple[Tensor, Tensor, Tensor],
+    def _lower_inside(
+        self, block: Float[Tensor, "nx ny nz"], part: int, place: Float[Tensor, "xyz=3 n"]
     ) -> None:
-        """`block = min(block, distance to part)` in place, on the lattice of `axes`."""
-        spacing = float(self.part_spacing[part])
-        S = (T_part_frame[:3] / spacing).to(block.device)
-        start = S[:, 3] - (self.part_origin[part] / spacing).to(block.device)
-        # Place in the box = start + x-term + y-term + z-term: three short rows per coordinate.
-        x, y, z = (S[:, i, None] * axes[i] for i in range(3))
-        plane = (x + start[:, None])[:, :, None] + y[:, None]
-        place = (plane[..., None] + z[:, None, None]).flatten(1)
-        if block.is_cuda:  # choosing would make the host wait; far points read the border: reach
-            found = self._look_up(part, place.T)
-            torch.minimum(block, found.view(block.shape), out=block)
-            return
+        """`block = min(block, distance)` in place; only places inside the box are looked up."""
         last = (self.part_counts[part] - 1)[:, None]
         inside = ((place >= 0) & (place <= last)).all(0).nonzero().squeeze(1)
         found = self._look_up(part, place[:, inside].T)
         flat = block.flatten()
         flat[inside] = torch.minimum(flat[inside], found)
         block.copy_(flat.view(block.shape))
+
+    def _lower_all(
+        self, block: Float[Tensor, "nx ny nz"], part: int, place: Float[Tensor, "xyz=3 n"]
+    ) -> None:
+        """The same without choosing, which would make the host wait for a GPU."""
+        found = self._look_up(part, place.T)
+        torch.minimum(block, found.view(block.shape), out=block)
 
     def _place(self, part: int, points_part: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
         """Points in units of samples."""
@@ -272,6 +270,15 @@ class ObjectStore:
             return torch.lerp(row(offset), row(offset + nz), y)
 
         return torch.lerp(face(0), face(ny * nz), x) * (self.reach / STEPS)
+
+
+def _places(
+    A: Float[Tensor, "3 3"], start: Float[Tensor, "3"], axes: tuple[Tensor, Tensor, Tensor]
+) -> Float[Tensor, "xyz=3 n"]:
+    """`start + A @ (x, y, z)` for all points of a lattice: three short rows per coordinate."""
+    x, y, z = (A[:, i, None] * axes[i] for i in range(3))
+    plane = (x + start[:, None])[:, :, None] + y[:, None]
+    return (plane[..., None] + z[:, None, None]).flatten(1)
 
 
 def stack_objects(objects: Sequence[StoredObject], *, reach: float) -> ObjectStore:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from bghop.evaluation.metrics import GraspMetrics
+from bghop.evaluation.validity import ObjectValidity
 from bghop.hands.joints import SIDES
 
 ENERGY_WEIGHT = 0.001
@@ -40,6 +41,16 @@ def faults(metrics: GraspMetrics, demands: Demands | None = None) -> tuple[str, 
     return tuple(found)
 
 
+def object_faults(validity: ObjectValidity) -> tuple[str, ...]:
+    """What is wrong with a sampled object, in words; empty if nothing."""
+    if validity.plausible:
+        return ()
+    found = [] if validity.closed else ["object not closed"]
+    if validity.num_components != 1:
+        found.append(f"object in {validity.num_components} pieces")
+    return tuple(found) or (f"object of {validity.volume_cm3:.1f} cm3",)
+
+
 def score(instability: float, energy: float | None) -> float:
     """What orders grasps without faults; lower is better.
 
@@ -52,8 +63,20 @@ def score(instability: float, energy: float | None) -> float:
 
 
 def rank(
-    metrics: list[GraspMetrics], scores: list[float], demands: Demands | None = None
+    metrics: list[GraspMetrics],
+    scores: list[float],
+    demands: Demands | None = None,
+    *,
+    more_faults: list[int] | None = None,
 ) -> list[int]:
-    """Indices, best first: fewer broken demands, then lower score, then the given order."""
-    num_faults = [len(faults(each, demands)) for each in metrics]
+    """Indices, best first: fewer broken demands, then lower score, then the given order.
+
+    Args:
+        metrics: of each grasp.
+        scores: of each grasp; lower is better.
+        demands: what counts as a fault of the hands.
+        more_faults: numbers of faults besides those, such as the object's.
+    """
+    more = more_faults or [0] * len(metrics)
+    num_faults = [len(faults(each, demands)) + n for each, n in zip(metrics, more, strict=True)]
     return sorted(range(len(metrics)), key=lambda k: (num_faults[k], scores[k], k))

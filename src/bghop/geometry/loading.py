@@ -52,7 +52,14 @@ _SCRAP = 0.02
 _OPENNESS = 0.75
 
 
-def load_mesh(path: str | Path, *, scale: float = 1.0, unit: str = "m", part: bool = False) -> Mesh:
+def load_mesh(
+    path: str | Path,
+    *,
+    scale: float = 1.0,
+    unit: str = "m",
+    part: bool = False,
+    node: str | None = None,
+) -> Mesh:
     """Read, clean and check a mesh file; scenes become one mesh with their transforms applied.
 
     Cleaning: vertices at one place are merged (STL), degenerate and repeated faces dropped, faces
@@ -65,6 +72,7 @@ def load_mesh(path: str | Path, *, scale: float = 1.0, unit: str = "m", part: bo
         unit: unit of the file's coordinates, a key of `UNITS`.
         part: the file is one part of an object (a screen, a key, a foot): it may be flat, open and
             tiny; the caller concatenates the parts and calls `validate_mesh` on the whole.
+        node: read this node of a scene only, such as `object` in the scenes of bghop.
 
     Raises:
         MeshError: the file or its mesh cannot be used; the message says how to mend it.
@@ -72,7 +80,7 @@ def load_mesh(path: str | Path, *, scale: float = 1.0, unit: str = "m", part: bo
     path = Path(path)
     factor = _factor(scale, unit)
     _check_file(path)
-    parts = _read(path)
+    parts = _read(path, node)
     vertices, faces = _joined(parts, path.name)
     finite = np.isfinite(vertices).min(axis=1)
     if not finite[faces].all():
@@ -181,8 +189,11 @@ def _check_file(path: Path) -> None:
         )
 
 
-def _read(path: Path) -> list[tuple[np.ndarray, Any]]:
-    """(transform, geometry) of everything in the file; any failure of a parser is a MeshError."""
+def _read(path: Path, only: str | None) -> list[tuple[np.ndarray, Any]]:
+    """(transform, geometry) of everything in the file, or of one node of it.
+
+    Any failure of a parser is a MeshError.
+    """
     ending = path.suffix.lower().lstrip(".")
     logger = logging.getLogger("trimesh")
     level = logger.level
@@ -194,6 +205,7 @@ def _read(path: Path) -> list[tuple[np.ndarray, Any]]:
             return [
                 (np.asarray(scene.graph[node][0]), scene.geometry[scene.graph[node][1]])
                 for node in scene.graph.nodes_geometry
+                if only is None or node == only
             ]
     except (ImportError, NotImplementedError) as error:
         raise MeshError(_needs_package(path.name, ending)) from error

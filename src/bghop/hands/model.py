@@ -44,6 +44,12 @@ class HandParameters:
             shape=self.shape[index],
         )
 
+    def to(
+        self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    ) -> "HandParameters":
+        """The same hands on another device or in another floating type."""
+        return _moved(self, device, dtype)
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PosedHands:

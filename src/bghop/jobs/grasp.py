@@ -7,12 +7,14 @@ means "complete".
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from bghop.errors import BghopError
 from bghop.evaluation.metrics import GraspMetrics
+from bghop.evaluation.ranking import faults, object_faults
+from bghop.evaluation.validity import ObjectValidity
 from bghop.geometry.mesh import Mesh
 from bghop.hands.model import HandModel
 from bghop.jobs.grasp_hold import HoldRecord
@@ -25,9 +27,12 @@ from bghop.jobs.grasp_inputs import (
     up_of,
 )
 from bghop.jobs.grasp_options import GraspJob, check_options
-from bghop.jobs.grasp_results import ResultWriter
-from bghop.jobs.grasps_file import read_grasps
-from bghop.jobs.result_folder import ResultFolder, folders_of
+from bghop.jobs.grasp_page import page_of
+from bghop.jobs.grasps_file import Grasps, read_grasps
+from bghop.jobs.prior_methods import PriorSynthesizer
+from bghop.jobs.ranked import Candidates
+from bghop.jobs.result_folder import GRASPS, ResultFolder, ResultKind, folders_of
+from bghop.jobs.result_writer import ResultWriter
 from bghop.physics.engine import load_mujoco
 from bghop.synthesis.synthesize import Synthesis
 from bghop.threads import one_thread
@@ -66,6 +71,27 @@ class ObjectResult:
     warnings: tuple[str, ...] = ()
     problem: str = ""
     """Why it failed."""
+    objects: tuple[ObjectValidity, ...] | None = None
+    """What sampled objects are like; None if the object was given."""
+    kind: ResultKind = GRASPS
+
+    @staticmethod
+    def of(name: str, folder: Path, state: str, grasps: Grasps) -> "ObjectResult":
+        """From what is in its folder."""
+        return ObjectResult(
+            name=name,
+            folder=folder,
+            state=state,
+            metrics=grasps.metrics,
+            hold=grasps.hold,
+            objects=grasps.objects,
+            kind=grasps.kind,
+        )
+
+    def faults(self, index: int) -> tuple[str, ...]:
+        """Demands that one result breaks, in words."""
+        found = faults(self.metrics[index])
+        return found if self.objects is None else object_faults(self.objects[index]) + found
 
 
 class Listener:
@@ -99,8 +125,11 @@ def run_grasp_job(
     ]
     if job.verified and not all(finished):
         load_mujoco()
+    if synthesizer is None:
+        # A prior is loaded here, so that a bad checkpoint is known before any folder is touched.
+        synthesizer = PriorSynthesizer(job) if job.learned and not all(finished) else _optimize
     results = []
-    with _Runner(job, synthesizer or _optimize, listener or Listener()) as runner:
+    with _Runner(job, synthesizer, listener or Listener()) as runner:
         for index, (item, folder) in enumerate(zip(items, folders, strict=True)):
             if finished[index]:
                 result = _kept(item, folder)
@@ -119,7 +148,7 @@ class _Runner:
         self.synthesizer = synthesizer
         self.listener = listener
         self.hand_model: HandModel | None = None
-        self.writer = ResultWriter(job)
+        self.writer = ResultWriter(verify=job.verified, strips=job.strips)
 
     def __enter__(self) -> "_Runner":
         return self
@@ -158,30 +187,32 @@ class _Runner:
             )
             seconds = time.perf_counter() - before
             grasps, warnings = self.writer.write(
-                folder, item, mesh, self.hand_model, found, seconds,
+                folder,
+                page_of(self.job, item, mesh, self.hand_model, found.film),
+                self.hand_model,
+                Candidates(
+                    meshes=(mesh,),
+                    hands=found.hands,
+                    energy=found.energy,
+                    terms=found.terms,
+                    seconds=seconds,
+                ),
                 progress=lambda stage, done, total: self.listener.stage(
                     item.name, stage, done, total
                 ),
-            )  # fmt: skip
+            )
         except BaseException:  # Ctrl-C too: leave only what is complete
             folder.abandon()
             raise
-        return ObjectResult(
-            name=item.name,
-            folder=folder.path,
-            state="done",
-            metrics=grasps.metrics,
-            hold=grasps.hold,
+        return replace(
+            ObjectResult.of(item.name, folder.path, "done", grasps),
             warnings=warnings,
             seconds=time.perf_counter() - start,
         )
 
 
 def _kept(item: ObjectInput, folder: ResultFolder) -> ObjectResult:
-    grasps = read_grasps(folder.path)
-    return ObjectResult(
-        name=item.name, folder=folder.path, state="kept", metrics=grasps.metrics, hold=grasps.hold
-    )
+    return ObjectResult.of(item.name, folder.path, "kept", read_grasps(folder.path))
 
 
 def _optimize(

@@ -14,6 +14,7 @@ from bghop.geometry.loading import load_mesh, validate_mesh
 from bghop.geometry.mesh import Mesh
 from bghop.geometry.shapes import casserole, mug
 from bghop.hands.model import HandModel
+from bghop.jobs.checkpoints import checkpoint_hash
 from bghop.jobs.grasp_options import GraspJob
 from bghop.jobs.grasps_file import FORMAT_VERSION
 from bghop.jobs.result_folder import job_identity
@@ -86,6 +87,13 @@ def settings_of(job: GraspJob, item: ObjectInput) -> dict[str, Any]:
     """Whatever decides an object's results: equal settings, equal results."""
     # Only if asked for: results without a hold test keep the identity that they always had.
     verify = {"hold_test": asdict(HOLD_SETTINGS), "strips": job.strips} if job.verified else {}
+    learned = {}
+    if job.checkpoint is not None:
+        learned = {
+            "checkpoint": checkpoint_hash(job.checkpoint),
+            "refine": job.refine,
+            "progress_strip": list(job.progress_strip),
+        }
     return {
         "format_version": FORMAT_VERSION,
         "object_sha256": item.sha256,
@@ -99,6 +107,7 @@ def settings_of(job: GraspJob, item: ObjectInput) -> dict[str, Any]:
         "up": up_of(job, item),
         "hand_model": "open" if job.mano is None else "mano",
         **verify,
+        **learned,
     }
 
 

@@ -11,6 +11,9 @@ UNITS = ("m", "dm", "cm", "mm", "in", "inch", "ft")
 """Those of bghop.geometry.loading that an object's file may have."""
 UPS = ("auto", "x", "y", "z", "none")
 """`auto` is y for glTF files, whose standard says so, and z for all others."""
+HOW_TO_GET_ONE = (
+    "train one with `bghop train prior`, or bring a released one in with `bghop import-checkpoint`"
+)
 MOST_GRASPS = 1000
 MOST_TEXT = 1000
 MOST_STEPS = 100_000
@@ -30,7 +33,7 @@ class GraspJob:
     unit: str = "m"
     method: str = "optimize"
     steps: int | None = None
-    """Optimisation steps; None for the method's own default."""
+    """Steps of the optimiser, the sampler or the distillation; None for the method's own."""
     up: str = "auto"
     """Axis against gravity in the mesh's frame; see `UPS`."""
     mano: Path | None = None
@@ -39,8 +42,21 @@ class GraspJob:
     overwrite: bool = False
     verify: bool = False
     """Whether every result gets the hold test and what holds comes first."""
+    checkpoint: Path | None = None
+    """Folder of a prior, for the methods `prior` and `sds`."""
+    text_model: Path | None = None
+    """Files of the prior's text encoder, where it needs some or allows some."""
+    refine: bool = True
+    """Whether hands of a prior are brought into contact by the optimiser."""
+    progress_strip: tuple[int, ...] = ()
+    """Iterations of `sds` that a picture of the best grasp shows."""
     strips: int = 0
     """How many of the first results get a picture of their hold test; more than 0 verifies."""
+
+    @property
+    def learned(self) -> bool:
+        """Whether the method needs a prior."""
+        return self.method != "optimize"
 
     @property
     def verified(self) -> bool:
@@ -66,11 +82,11 @@ def check_options(job: GraspJob) -> None:
         ),
         (job.unit in UNITS, f"--unit {job.unit} is unknown: use one of {', '.join(UNITS)}"),
         (job.up in UPS, f"--up {job.up} is unknown: use one of {', '.join(UPS)}"),
-        (job.method in METHODS, f"--method {job.method} is unknown: use optimize"),
         (
-            job.method == "optimize",
-            f"--method {job.method} is not available in this version: use --method optimize",
+            job.method in METHODS,
+            f"--method {job.method} is unknown: use one of {', '.join(METHODS)}",
         ),
+        *_prior_demands(job),
         (
             steps is None or 1 <= steps <= MOST_STEPS,
             f"--steps {steps} is out of range: use 1 to {MOST_STEPS}",
@@ -81,7 +97,7 @@ def check_options(job: GraspJob) -> None:
         ),
         (length <= MOST_TEXT, f"--text has {length} characters: use at most {MOST_TEXT}"),
         (
-            _is_device(job.device),
+            is_device(job.device),
             f"--device {job.device} is unknown: use auto, cpu, cuda or cuda:0",
         ),
     )
@@ -90,6 +106,35 @@ def check_options(job: GraspJob) -> None:
             raise OptionError(message)
 
 
-def _is_device(name: str) -> bool:
+def _prior_demands(job: GraspJob) -> tuple[tuple[bool, str], ...]:
+    wanted = job.progress_strip
+    return (
+        (
+            job.checkpoint is not None or not job.learned,
+            f"--method {job.method} needs a trained prior: add --checkpoint DIR "
+            f"({HOW_TO_GET_ONE}), or use --method optimize",
+        ),
+        (
+            job.learned or job.checkpoint is None,
+            "--checkpoint is not used by --method optimize: leave it out, or add --method prior",
+        ),
+        (
+            job.learned or (job.text_model is None and job.refine),
+            "--text-model and --no-refine belong to --method prior and sds: leave them out",
+        ),
+        (
+            not wanted or job.method == "sds",
+            "--progress-strip shows the iterations of --method sds: leave it out, or use that",
+        ),
+        (
+            all(0 <= k <= MOST_STEPS for k in wanted),
+            f"--progress-strip {','.join(map(str, wanted))} is out of range: use iterations from "
+            f"0 to {MOST_STEPS}",
+        ),
+    )
+
+
+def is_device(name: str) -> bool:
+    """Whether a device may be called so."""
     kind, _, index = name.partition(":")
     return name in {"auto", "cpu", "cuda"} or (kind == "cuda" and index.isdecimal())

@@ -1,6 +1,6 @@
 """`--verify`: the hold test of every result, what holds first, and strips that show it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,25 +13,22 @@ from bghop.geometry.mesh import Mesh, MeshQuery
 from bghop.hands.model import HandModel, HandParameters
 from bghop.jobs.grasp_hold import HoldRecord
 from bghop.jobs.grasp_inputs import HOLD_SETTINGS
-from bghop.jobs.grasps_file import Grasps
+from bghop.jobs.ranked import Progress, Ranked
 from bghop.physics.hold import DIRECTIONS, hold_film, hold_tests
 from bghop.physics.pieces import pieces_of
-
-Progress = Callable[[str, int, int], None]
 
 _STRIP_FRAMES = 7
 
 
 def verified(
-    grasps: Grasps, mesh: Mesh, hand_model: HandModel, query: MeshQuery, *, progress: Progress
-) -> Grasps:
+    results: Ranked, hand_model: HandModel, query: MeshQuery, *, progress: Progress
+) -> Ranked:
     """The same grasps with their hold tests, those that hold in all six directions first.
 
     Inside each of the two groups the order stays that of the scores.
 
     Args:
-        grasps: Ordered by scores.
-        mesh: The object.
+        results: Of one mesh, ordered by scores.
         hand_model: The hands.
         query: Exact distances to the mesh.
         progress: Called with (stage, done, total).
@@ -39,11 +36,12 @@ def verified(
     Raises:
         PhysicsError: MuJoCo is not installed.
     """
+    grasps, mesh = results.grasps, results.mesh(0)
     progress("cutting into convex pieces", 0, 1)
     pieces_of(mesh)  # kept for the test; some seconds when the mesh is new
     num = len(grasps.metrics)
     progress("hold test", 0, num)
-    results = hold_tests(
+    tests = hold_tests(
         mesh,
         hand_model,
         [grasps.hands.rows(index) for index in range(num)],
@@ -54,11 +52,11 @@ def verified(
     present = grasps.hands.present.tolist()
     hold = [
         HoldRecord.of(result, (present[index][0], present[index][1]), index + 1)
-        for index, result in enumerate(results)
+        for index, result in enumerate(tests)
     ]
     order = what_holds_first(hold)
     rows = torch.tensor(order, device=grasps.hands.present.device)
-    return replace(
+    grasps = replace(
         grasps,
         hands=grasps.hands.rows(rows),
         joints_object=grasps.joints_object[rows],
@@ -66,6 +64,7 @@ def verified(
         scores={name: values[rows] for name, values in grasps.scores.items()},
         hold=tuple(hold[k] for k in order),
     )
+    return results.reordered(grasps, order)
 
 
 def what_holds_first(hold: Sequence[HoldRecord]) -> list[int]:

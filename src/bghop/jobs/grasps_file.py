@@ -1,4 +1,4 @@
-"""The format of `grasps.json`: writing it from tensors, reading it back exactly.
+"""The format of `grasps.json` and `interactions.json`: from tensors, and back exactly.
 
 docs/results.md describes every field. Numbers are written with as many digits as their precision
 needs, so that what is read equals what was written bit for bit.
@@ -15,14 +15,14 @@ from torch import Tensor
 
 from bghop.errors import ResultError
 from bghop.evaluation.metrics import GraspMetrics
+from bghop.evaluation.validity import ObjectValidity
 from bghop.files import read_json
 from bghop.hands.joints import BONE_NAMES, JOINT_NAMES, SIDES
 from bghop.hands.model import HandParameters
 from bghop.jobs.grasp_hold import HoldRecord
-from bghop.jobs.result_folder import RESULT_FILE
+from bghop.jobs.result_folder import GRASPS, KINDS, ResultKind
 from bghop.version import __version__
 
-FORMAT = "bghop-grasps"
 FORMAT_VERSION = 1
 _FRAMES = {
     "object": "the mesh file's own frame times scale and unit; p_object = T_object_hand @ p_hand",
@@ -33,7 +33,7 @@ _FRAMES = {
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Grasps:
-    """The results of one object, best first."""
+    """The results of one object, or of one prompt, best first."""
 
     hands: HandParameters
     """Leading batch: the grasps."""
@@ -46,22 +46,15 @@ class Grasps:
     """All other fields of the file: object, hand model, seed, options, versions."""
     hold: tuple[HoldRecord, ...] | None = None
     """The hold test of each, or None if it was not asked (`--verify`)."""
-
-
-def grasp_file_name(index: int) -> str:
-    """Name of the GLB file of one grasp; index 0 is the best."""
-    return f"grasp_{index:03d}.glb"
-
-
-def strip_file_name(index: int) -> str:
-    """Name of the picture of the hold test of one grasp."""
-    return f"grasp_{index:03d}_hold.png"
+    objects: tuple[ObjectValidity, ...] | None = None
+    """What each object is like, where every result has one of its own (`INTERACTIONS`)."""
+    kind: ResultKind = GRASPS
 
 
 def grasps_to_json(grasps: Grasps) -> dict[str, Any]:
-    """The value of a `grasps.json` file."""
+    """The value of a result file."""
     return {
-        "format": FORMAT,
+        "format": grasps.kind.format,
         "format_version": FORMAT_VERSION,
         "bghop_version": __version__,
         "units": {"length": "m", "angle": "rad", "other": "in the name of the field"},
@@ -69,22 +62,28 @@ def grasps_to_json(grasps: Grasps) -> dict[str, Any]:
         "joint_order": list(JOINT_NAMES),
         "pose_order": list(BONE_NAMES[1:]),
         **grasps.header,
-        "grasps": [_grasp(grasps, index) for index in range(len(grasps.metrics))],
+        grasps.kind.nouns: [_grasp(grasps, index) for index in range(len(grasps.metrics))],
     }
 
 
 def read_grasps(path: str | Path) -> Grasps:
-    """Reads the results in a folder, or a `grasps.json` itself.
+    """Reads the results in a folder, or a `grasps.json` or `interactions.json` itself.
 
     Raises:
         ResultError: Nothing there, not such a file, of a newer format, or damaged.
     """
     path = Path(path)
     if path.is_dir():
-        path = path / RESULT_FILE
+        files = [path / kind.result_file for kind in KINDS]
+        path = next((file for file in files if file.is_file()), files[0])
     content = read_json(path)
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        msg = f"{path} is not a {FORMAT} file: give a folder that `bghop grasp` has written"
+    kinds = {kind.format: kind for kind in KINDS}
+    kind = kinds.get(str(content.get("format"))) if isinstance(content, dict) else None
+    if kind is None:
+        msg = (
+            f"{path} is not a {' or '.join(kinds)} file: give a folder that `bghop grasp` or "
+            "`bghop sample` has written"
+        )
         raise ResultError(msg)
     if content.get("format_version") != FORMAT_VERSION:
         msg = (
@@ -93,7 +92,7 @@ def read_grasps(path: str | Path) -> Grasps:
         )
         raise ResultError(msg)
     try:
-        return _grasps(content)
+        return _grasps(content, kind)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, RuntimeError) as error:
         msg = f"{path} is damaged ({type(error).__name__}: {error}): run its command again"
         raise ResultError(msg.replace("\n", " ")) from error
@@ -101,14 +100,15 @@ def read_grasps(path: str | Path) -> Grasps:
 
 def _grasp(grasps: Grasps, index: int) -> dict[str, Any]:
     hold = {} if grasps.hold is None else {"hold": grasps.hold[index].to_json()}
+    objects = {} if grasps.objects is None else {"object": grasps.objects[index].to_json()}
     return {
         "rank": index + 1,
-        "glb": grasp_file_name(index),
+        "glb": grasps.kind.scene_file(index),
         "hands": {
             side: _hand(grasps.hands, grasps.joints_object, index, k)
             for k, side in enumerate(SIDES)
         },
-        "metrics": grasps.metrics[index].to_json(),
+        "metrics": {**grasps.metrics[index].to_json(), **objects},
         "scores": {name: _numbers(values[index]) for name, values in grasps.scores.items()},
         **hold,
     }
@@ -126,7 +126,7 @@ def _hand(hands: HandParameters, joints: Tensor, index: int, side: int) -> dict[
     }
 
 
-def _grasps(content: dict[str, Any]) -> Grasps:
+def _grasps(content: dict[str, Any], kind: ResultKind) -> Grasps:
     num_shape = len(content["hand_model"]["shape_names"])
     absent = {
         "present": False,
@@ -135,7 +135,7 @@ def _grasps(content: dict[str, Any]) -> Grasps:
         "shape": np.zeros(num_shape),
         "joints_object": np.full((21, 3), np.nan),
     }
-    entries = content["grasps"]
+    entries = content[kind.nouns]
     rows = [
         hand if hand["present"] else absent
         for entry in entries
@@ -148,7 +148,7 @@ def _grasps(content: dict[str, Any]) -> Grasps:
 
     names = list(entries[0]["scores"]) if entries else []
     written_here = {"format", "format_version", "bghop_version", "units", "frames"}
-    written_here |= {"joint_order", "pose_order", "grasps"}
+    written_here |= {"joint_order", "pose_order", kind.nouns}
     return Grasps(
         hands=HandParameters(
             present=stack("present") > 0,
@@ -163,6 +163,10 @@ def _grasps(content: dict[str, Any]) -> Grasps:
         hold=tuple(HoldRecord.from_json(entry["hold"]) for entry in entries)
         if content.get("verified", False)
         else None,
+        objects=tuple(ObjectValidity(**entry["metrics"]["object"]) for entry in entries)
+        if entries and "object" in entries[0]["metrics"]
+        else None,
+        kind=kind,
     )
 
 

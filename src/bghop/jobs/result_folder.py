@@ -1,8 +1,8 @@
 """The folder of one object's results: whose it is, what is finished, what a kill left behind.
 
-While a job works on a folder it holds `job.json`; when all files are there `grasps.json` is written
-last and `job.json` goes. Both name the job's identity, a hash of its options and of the object's
-file, so that the same command continues and another one is refused.
+While a job works on a folder it holds `job.json`; when all files are there `grasps.json` (or
+`interactions.json`) is written last and `job.json` goes. Both name the job's identity, a hash of
+its options and of the object's file, so that the same command continues and another one is refused.
 """
 
 import errno
@@ -10,16 +10,62 @@ import hashlib
 import json
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bghop.errors import ResultError
 from bghop.files import read_json, remove_leftovers, write_json, writing
 
-RESULT_FILE = "grasps.json"
 JOB_FILE = "job.json"
-SHEET_FILE = "grasps.png"
-_GRASP = re.compile(r"^grasp_\d{3,}(\.glb|_hold\.png)$")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResultKind:
+    """What the files of one kind of results are called."""
+
+    noun: str
+
+    @property
+    def nouns(self) -> str:
+        """More than one of them; also the name of the list in the result file."""
+        return f"{self.noun}s"
+
+    @property
+    def format(self) -> str:
+        """Value of the field `format` of the result file."""
+        return f"bghop-{self.nouns}"
+
+    @property
+    def result_file(self) -> str:
+        """Everything in numbers; its presence means that the results are complete."""
+        return f"{self.nouns}.json"
+
+    @property
+    def sheet_file(self) -> str:
+        """The contact sheet."""
+        return f"{self.nouns}.png"
+
+    def scene_file(self, index: int) -> str:
+        """The GLB file of one result; index 0 is the best."""
+        return f"{self.noun}_{index:03d}.glb"
+
+    def strip_file(self, index: int, what: str) -> str:
+        """A picture of how one result came to be or what became of it (`STRIPS`)."""
+        return f"{self.noun}_{index:03d}_{what}.png"
+
+    def owns(self, name: str) -> bool:
+        """Whether a file of this name is a result."""
+        pattern = rf"^{self.noun}_\d{{3,}}(\.glb|_({'|'.join(STRIPS)})\.png)$"
+        return name == self.sheet_file or bool(re.match(pattern, name))
+
+
+STRIPS = ("hold", "progress")
+GRASPS = ResultKind(noun="grasp")
+"""Hands for a mesh: `bghop grasp`."""
+INTERACTIONS = ResultKind(noun="interaction")
+"""Hands and objects: `bghop sample`, `bghop complete`."""
+KINDS = (GRASPS, INTERACTIONS)
 
 
 def job_identity(settings: dict[str, Any]) -> str:
@@ -31,9 +77,10 @@ def job_identity(settings: dict[str, Any]) -> str:
 class ResultFolder:
     """One folder. Checking changes nothing; `begin` to `finish` encloses the work."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, kind: ResultKind = GRASPS) -> None:
         """The folder need not exist."""
         self.path = path
+        self.kind = kind
         self._created: list[Path] = []
 
     def is_finished(self, identity: str, *, overwrite: bool = False) -> bool:
@@ -52,10 +99,10 @@ class ResultFolder:
             names = {entry.name for entry in self.path.iterdir()} if self.path.is_dir() else set()
         if overwrite:
             return False
-        for name in (RESULT_FILE, JOB_FILE):
+        for name in (*(kind.result_file for kind in KINDS), JOB_FILE):
             if name in names:
                 if self._belongs_to(identity, name):
-                    return name == RESULT_FILE
+                    return name == self.kind.result_file
                 msg = (
                     f"{self.path} holds results of another command or object: "
                     "add --overwrite to replace them or choose another --out"
@@ -63,7 +110,7 @@ class ResultFolder:
                 raise ResultError(msg)
         if any(_is_result(name) for name in names):
             msg = (
-                f"{self.path} holds grasp files of unknown origin: "
+                f"{self.path} holds result files of unknown origin: "
                 "add --overwrite to replace them or choose another --out"
             )
             raise ResultError(msg)
@@ -80,8 +127,8 @@ class ResultFolder:
         write_json(self.path / JOB_FILE, {"format": "bghop-job", "job": identity})
 
     def finish(self, content: dict[str, Any]) -> None:
-        """Writes `grasps.json`: from here on the results are complete."""
-        write_json(self.path / RESULT_FILE, content)
+        """Writes the result file: from here on the results are complete."""
+        write_json(self.path / self.kind.result_file, content)
         with writing(self.path):
             (self.path / JOB_FILE).unlink(missing_ok=True)
 
@@ -100,7 +147,8 @@ class ResultFolder:
     def _remove_results(self) -> None:
         with writing(self.path):
             # The file that says "complete" goes first: a kill in between leaves no false claim.
-            (self.path / RESULT_FILE).unlink(missing_ok=True)
+            for kind in KINDS:
+                (self.path / kind.result_file).unlink(missing_ok=True)
             for entry in self.path.iterdir():
                 if _is_result(entry.name):
                     entry.unlink(missing_ok=True)
@@ -132,4 +180,4 @@ def folders_of(names: list[str], out: Path) -> list[ResultFolder]:
 
 
 def _is_result(name: str) -> bool:
-    return name == SHEET_FILE or bool(_GRASP.match(name))
+    return any(kind.owns(name) for kind in KINDS)

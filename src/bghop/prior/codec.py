@@ -8,7 +8,6 @@ joints) and `FieldCodec` (released: the hands are interaction grids).
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Protocol, runtime_checkable
 
-import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 

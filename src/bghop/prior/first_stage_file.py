@@ -46,7 +46,8 @@ def load_block_codec(
     try:
         with safe_open(path, framework="pt") as file:
             text = (file.metadata() or {}).get(_CONFIG)
-            arrays = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+            names = list(file.keys())
+            arrays = {name: file.get_tensor(name).float() for name in names}
         if text is None:
             raise ResultError(
                 f"{path} holds no block codec: name a file that scripts/fit_first_stage.py wrote"

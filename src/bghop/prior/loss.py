@@ -8,9 +8,9 @@ from bghop.prior.denoiser import Condition, Denoiser, target_of
 from bghop.prior.layout import Layout
 from bghop.prior.schedule import CosineSchedule, Schedule
 
-MOST_WEIGHT = 400.0
-"""Largest weight of a squared error of a clean latent: 1 / 0.05^2, so that errors below a twentieth
-of a part's spread (6 mm of a joint, more than any level hides at the end) count no more."""
+MOST_WEIGHT = 100.0
+"""Largest weight of a squared error of a clean latent: 1 / 0.1^2. Levels that hide less than a
+tenth of a part's spread (12 mm of a joint) count no more than this one."""
 OBJECT_SHARE = 0.3
 """Weight of the object's part: its grid has far more to learn than can be used at a contact."""
 

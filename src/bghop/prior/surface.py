@@ -11,7 +11,10 @@ from bghop.fields.grid_spec import GridSpec
 if TYPE_CHECKING:
     from bghop.geometry.mesh import Mesh
 
-CRUMB = 0.02
+LEVEL = 0.001
+"""Metres outside zero at which the surface is taken: walls thinner than the spacing have few
+samples inside and fall to pieces at zero. Measured in docs/first_stage.md."""
+CRUMB = 0.005
 """Pieces with less than this part of the largest piece's volume are dropped."""
 
 
@@ -20,7 +23,7 @@ def surface_of(
     spec: GridSpec,
     *,
     truncation: float,
-    level: float = 0.0,
+    level: float = LEVEL,
     crumb: float = CRUMB,
     name: str = "object",
 ) -> "Mesh | None":
@@ -34,12 +37,12 @@ def surface_of(
         sdf: one decoded grid, distances divided by the truncation, negative inside.
         spec: says where the samples are.
         truncation: of the first stage, metres.
-        level: metres; greater than 0 for a surface that far outside.
+        level: metres; the surface is where the distance is this.
         crumb: pieces below this part of the largest piece's volume go; 0 keeps all.
         name: of the mesh.
 
     Returns:
-        The mesh, or None if the grid holds no point inside (or nothing but inside).
+        The mesh, or None if the surface is nowhere: no point inside, or nothing but inside.
     """
     from bghop.geometry.isosurface import extract_surface
     from bghop.geometry.sdf import SdfGrid
@@ -61,9 +64,9 @@ def surface_of(
 def _box_of(inside: Tensor) -> list[tuple[int, int]] | None:
     """Start and end along each axis of what is inside, with one sample around it."""
     spans = []
-    for axis in range(3):
-        others = [i for i in range(3) if i != axis]
-        places = inside.amax(others).nonzero()
+    across, along = inside.any(2), inside.any(0)
+    for axis, used in enumerate((across.any(1), across.any(0), along.any(0))):
+        places = used.nonzero()
         if len(places) == 0:
             return None
         low, high = int(places[0]), int(places[-1]) + 1

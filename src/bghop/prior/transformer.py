@@ -1,9 +1,10 @@
-"""Our denoiser: a transformer over patches of the object's grid and the joints of both hands.
+"""Our denoiser: a transformer over patches of the object's grid, and wrists and fingers.
 
 The state of a hand is its 21 joints; noise is added to them, not to cells of a grid. What the
 network SEES is an interaction grid all the same: every patch of the object is told its distances
 to all noisy joints, and every joint what the object's latent says at its place. So hands and object
-meet where they are, no cell is wasted on noise, and every answer is a set of joints.
+meet where they are, no cell is wasted on noise, and every answer is a set of joints. A wrist is a
+token, and so is a finger with its four joints.
 
 Level and presence of each part and the text steer every block (adaLN-zero, Peebles and Xie 2023);
 one more token holds the text.
@@ -25,6 +26,7 @@ from bghop.prior.schedule import CosineSchedule
 
 _LEVEL_WAVES = 16
 _JOINT_OCTAVES = 4
+_FINGERS, _FINGER_JOINTS = 5, 4
 _SUBCELLS = 2  # per axis of a patch: where its distances to the joints are taken
 _DECAY = 0.06  # metres over which a joint is near
 
@@ -92,9 +94,10 @@ class PatchTransformer(nn.Module):
         self.field_in = nn.Linear(2 * joints * _SUBCELLS**3, width)
         self.object_place = nn.Parameter(0.02 * torch.randn(patches, width))
         joint_size = 3 + 6 * _JOINT_OCTAVES + config.object_channels
-        self.joint_in = nn.Linear(joint_size, width)
-        self.joint_place = nn.Parameter(0.02 * torch.randn(2, NUM_JOINTS, width))
-        self.absent = nn.Parameter(torch.zeros(2, NUM_JOINTS, width))
+        self.wrist_in = nn.Linear(joint_size, width)
+        self.finger_in = nn.Linear(_FINGER_JOINTS * joint_size, width)
+        self.hand_place = nn.Parameter(0.02 * torch.randn(2, 1 + _FINGERS, width))
+        self.absent = nn.Parameter(torch.zeros(2, 1 + _FINGERS, width))
         self.text_in = nn.Linear(config.text_dim, width)
         self.no_text = nn.Parameter(torch.zeros(width))
         self.level_in = nn.Sequential(
@@ -103,8 +106,9 @@ class PatchTransformer(nn.Module):
         self.blocks = nn.ModuleList(_Block(width, config.heads) for _ in range(config.depth))
         self.final = _Modulation(width, 2)
         self.object_out = nn.Linear(width, patch_size)
-        self.joint_out = nn.Linear(width, 3)
-        for layer in (self.object_out, self.joint_out):
+        self.wrist_out = nn.Linear(width, 3)
+        self.finger_out = nn.Linear(width, 3 * _FINGER_JOINTS)
+        for layer in (self.object_out, self.wrist_out, self.finger_out):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
 
@@ -125,7 +129,7 @@ class PatchTransformer(nn.Module):
         tokens = functional.layer_norm(tokens, tokens.shape[-1:]) * (1 + scale) + shift
         thing = self._unpatched(self.object_out(tokens[:, :patches])).to(x.dtype)
         # The hands' answer is `v`: near the clean end it is a small correction of what is seen.
-        v = self.joint_out(tokens[:, patches:-1]).to(x.dtype).unflatten(1, (2, NUM_JOINTS))
+        v = self._joints(tokens[:, patches:-1]).to(x.dtype)
         alpha_hand, sigma_hand = alpha[:, 1:, None, None], sigma[:, 1:, None, None]
         hands = alpha_hand * noisy.hands - sigma_hand * v
         known = (sigma[:, 0] == 0)[:, None, None, None, None]
@@ -134,8 +138,11 @@ class PatchTransformer(nn.Module):
 
     def transfer_parameters(self) -> list[nn.Parameter]:
         """Input and output layers: what `semi-frozen` transfer trains."""
-        layers = (self.object_in, self.field_in, self.joint_in, self.object_out, self.joint_out)
-        places = [self.object_place, self.joint_place, self.absent]
+        layers = (
+            self.object_in, self.field_in, self.wrist_in, self.finger_in,
+            self.object_out, self.wrist_out, self.finger_out,
+        )  # fmt: skip
+        places = [self.object_place, self.hand_place, self.absent]
         return places + [p for layer in layers for p in layer.parameters()]
 
     def _tokens(
@@ -153,12 +160,21 @@ class PatchTransformer(nn.Module):
         )  # fmt: skip
         waves = torch.cat([turns.sin(), turns.cos()], dim=-1).flatten(-2)
         seen = torch.cat([joints, waves, self._object_at(noisy.object, metres)], dim=-1)
-        hands = self.joint_in(seen)
-        hands = torch.where(present[:, :, None, None], hands, self.absent) + self.joint_place
+        fingers = seen[:, :, 1:].unflatten(2, (_FINGERS, _FINGER_JOINTS)).flatten(3)
+        hands = torch.cat([self.wrist_in(seen[:, :, :1]), self.finger_in(fingers)], dim=2)
+        hands = torch.where(present[:, :, None, None], hands, self.absent) + self.hand_place
         text = self.text_in(condition.tokens.to(joints.dtype).mean(1))
         text = torch.where(condition.text_given[:, None], text, self.no_text)
         steer = functional.silu(self._steer(levels, present) + text)[:, None]
         return torch.cat([patches, hands.flatten(1, 2), text[:, None]], dim=1), steer
+
+    def _joints(
+        self, tokens: Float[Tensor, "b token width"]
+    ) -> Float[Tensor, "b hand=2 joint=21 3"]:
+        """Answers of both hands' tokens, joint by joint."""
+        wrist, fingers = tokens.unflatten(1, (2, 1 + _FINGERS)).split([1, _FINGERS], dim=2)
+        chains = self.finger_out(fingers).unflatten(3, (_FINGER_JOINTS, 3)).flatten(2, 3)
+        return torch.cat([self.wrist_out(wrist), chains], dim=2)
 
     def _steer(
         self, levels: Float[Tensor, "b part=3"], present: Bool[Tensor, "b hand=2"]

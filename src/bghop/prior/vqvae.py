@@ -6,12 +6,15 @@ that.
 The parameters have the names of the released files without their prefix `ae.model.`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
+
+from bghop.prior.fast_inference import FastInference
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,6 +219,8 @@ class VQVAE(nn.Module):
     def __init__(self, config: VQVAEConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or VQVAEConfig()
+        self._fast_encoder = FastInference(_prepared_encoder)
+        self._fast_decoder = FastInference(_prepared_decoder)
         latent = config.latent_channels
         self.encoder = Encoder(config)
         self.decoder = Decoder(config)
@@ -239,7 +244,8 @@ class VQVAE(nn.Module):
         Args:
             sdf: Signed distances, clamped and scaled to [-1, 1].
         """
-        return self.quant_conv(self.encoder(sdf))
+        fast = self._fast_encoder.of(self, sdf)
+        return self.quant_conv(self.encoder(sdf)) if fast is None else fast(sdf)
 
     def codes(self, h: Float[Tensor, "b d u v w"]) -> Int[Tensor, "b u v w"]:
         """Index of the nearest entry of the codebook, for every cell."""
@@ -267,7 +273,8 @@ class VQVAE(nn.Module):
 
     def decode_quantised(self, z: Float[Tensor, "b d u v w"]) -> Float[Tensor, "b c x y z"]:
         """The grid of entries of the codebook."""
-        return self.decoder(self.post_quant_conv(z))
+        fast = self._fast_decoder.of(self, z)
+        return self.decoder(self.post_quant_conv(z)) if fast is None else fast(z)
 
     def forward(self, sdf: Float[Tensor, "b c x y z"]) -> VQVAEOutput:
         """Encodes, quantises and decodes, with gradients to everything."""
@@ -280,6 +287,12 @@ class VQVAE(nn.Module):
             codes=codes,
             codebook_loss=codebook_loss(h, nearest, weight=self.config.commitment),
         )
+
+    def train(self, mode: bool = True) -> "VQVAE":
+        """Training or evaluation mode."""
+        self._fast_encoder.forget()
+        self._fast_decoder.forget()
+        return super().train(mode)
 
 
 def codebook_loss(
@@ -306,6 +319,18 @@ def nearest_codes(
             for rows in vectors.split(chunk)
         ]
     )
+
+
+def _prepared_encoder(vqvae: VQVAE) -> Callable[[Tensor], Tensor]:
+    from bghop.prior.fast_vqvae import FastEncoder
+
+    return FastEncoder(vqvae.encoder, vqvae.quant_conv)
+
+
+def _prepared_decoder(vqvae: VQVAE) -> Callable[[Tensor], Tensor]:
+    from bghop.prior.fast_vqvae import FastDecoder
+
+    return FastDecoder(vqvae.post_quant_conv, vqvae.decoder)
 
 
 def _blocks(channels: int, width: int, num: int) -> list[ResnetBlock]:

@@ -1,5 +1,7 @@
 """Energy terms of a two-hand grasp: each a named function of a `HandState`, one number a candidate.
 
+A hand that is absent adds nothing to any of them.
+
 Lengths are metres inside and come out as plain numbers of order one: 1 means "clearly bad".
 """
 
@@ -18,6 +20,8 @@ PAD_FORCE = 15.0
 PALM_FORCE = 10.0
 """Newtons at each of the three nearest palm points (40 N a wrist, fingers share it)."""
 PALM_CONTACTS = 3
+FREE_WAY = 0.003
+"""Metres that a joint may go from its sample before `closeness` counts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +38,8 @@ class Weights:
     force_closure: float = 30.0
     posture: float = 0.6
     wrist_clearance: float = 3.0
+    closeness: float = 0.0
+    """Only where there is a sample to stay close to."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -51,16 +57,21 @@ def soft_limit(x: Tensor, scale: float) -> Tensor:
     return x / (1 + x / scale)
 
 
+def over_hands(state: HandState, values: Float[Tensor, "n hand=2"]) -> Float[Tensor, "n"]:
+    """Sum over the hands that are there."""
+    return (values * state.present).sum(-1)
+
+
 def pad_contact(state: HandState) -> Float[Tensor, "n"]:
     """Sum over ten fingers of the distance between the nearest pad point and the surface, in cm."""
     nearest = state.pad_distance.abs().amin(-1)
-    return soft_limit(nearest, 0.03).sum((-1, -2)) / 0.01
+    return over_hands(state, soft_limit(nearest, 0.03).sum(-1)) / 0.01
 
 
 def pad_facing(state: HandState) -> Float[Tensor, "n"]:
     """Fingers near the surface should meet it with the flat of the pad, not with side or nail."""
     near = torch.exp(-((state.pad_distance.detach() / 0.008) ** 2))
-    return (near * (1 + state.pad_facing)).mean(-1).sum((-1, -2))
+    return over_hands(state, (near * (1 + state.pad_facing)).mean(-1).sum(-1))
 
 
 def palm_contact(state: HandState, wish: Float[Tensor, "n hand=2"]) -> Float[Tensor, "n"]:
@@ -69,13 +80,13 @@ def palm_contact(state: HandState, wish: Float[Tensor, "n hand=2"]) -> Float[Ten
     `wish` says for each hand how much its palm should touch (a pinch needs none).
     """
     nearest = state.palm_distance.abs().topk(10, dim=-1, largest=False).values
-    return (wish * soft_limit(nearest, 0.06).mean(-1)).sum(-1) / 0.01
+    return over_hands(state, wish * soft_limit(nearest, 0.06).mean(-1)) / 0.01
 
 
 def penetration(state: HandState) -> Float[Tensor, "n"]:
     """Skin inside the object: mean depth (in 0.05 mm) and squared depth of the sampled points."""
     depth = (-state.skin_distance).clamp_min(0)
-    return (depth / 0.00005 + (depth / 0.0012).square()).mean(-1).sum(-1)
+    return over_hands(state, (depth / 0.00005 + (depth / 0.0012).square()).mean(-1))
 
 
 def bone_penetration(state: HandState, spheres: HandSpheres) -> Float[Tensor, "n"]:
@@ -84,14 +95,14 @@ def bone_penetration(state: HandState, spheres: HandSpheres) -> Float[Tensor, "n
     Skin on both sides of a thin wall has no depth in it; the bone between them has.
     """
     overlap = (0.85 * spheres.radius - state.sphere_distance).clamp_min(0)
-    return overlap.sum((-1, -2)) / 0.01
+    return over_hands(state, overlap.sum(-1)) / 0.01
 
 
 def hand_collision(state: HandState, spheres: HandSpheres) -> Float[Tensor, "n"]:
     """Overlap (cm) of the balls of one hand with those of the other."""
     left, right = state.sphere_centres.unbind(1)
     gap = torch.cdist(left, right) - spheres.radius[0][:, None] - spheres.radius[1]
-    return (0.002 - gap).clamp_min(0).sum((-1, -2)) / 0.01
+    return (0.002 - gap).clamp_min(0).sum((-1, -2)) * state.present.all(-1) / 0.01
 
 
 def self_collision(state: HandState, spheres: HandSpheres) -> Float[Tensor, "n"]:
@@ -100,7 +111,7 @@ def self_collision(state: HandState, spheres: HandSpheres) -> Float[Tensor, "n"]
     centres = state.sphere_centres
     gap = (centres[..., i, :] - centres[..., j, :]).norm(dim=-1)
     overlap = (OVERLAP * (spheres.radius[:, i] + spheres.radius[:, j]) - gap).clamp_min(0)
-    return overlap.sum((-1, -2)) / 0.01
+    return over_hands(state, overlap.sum(-1)) / 0.01
 
 
 def contacts_of(state: HandState) -> Contacts:
@@ -121,7 +132,9 @@ def contacts_of(state: HandState) -> Contacts:
     force = torch.cat(
         [distance.new_full((5,), PAD_FORCE), distance.new_full((PALM_CONTACTS,), PALM_FORCE)]
     )
-    touching = torch.exp(-((distance.clamp_min(0) / 0.005) ** 2))
+    touching = torch.exp(-((distance.clamp_min(0) / 0.005) ** 2)) * state.present[..., None]
+    # Without a limit there is no force, but where a contact is would still set the solver's steps.
+    points = points * state.present[..., None, None]
     return Contacts(
         points=points.flatten(1, 2), normals=normals.flatten(1, 2),
         limits=(force * touching).flatten(1, 2).detach(),
@@ -154,20 +167,33 @@ def posture(state: HandState, limits: Float[Tensor, "15 3 2"]) -> Float[Tensor, 
     """
     width = (limits[..., 1] - limits[..., 0]).clamp_min(1e-3)
     unit = 2 * (state.angles - limits[..., 0]) / width - 1  # -1..1 within the limits
-    ends = unit.square().square()[..., 0].mean((-1, -2))
-    sideways = unit[..., 1:].square().mean((-1, -2, -3))
+    ends = unit.square().square()[..., 0].mean(-1)
+    sideways = unit[..., 1:].square().mean((-1, -2))
     bend = state.angles[..., 3:, 0].unflatten(-1, (4, 3))
-    coupled = (bend[..., 2] - 0.6 * bend[..., 1]).square().mean((-1, -2))
-    neighbours = (bend[..., 1:, :] - bend[..., :-1, :]).square().mean((-1, -2, -3))
-    return ends + sideways + coupled + 0.5 * neighbours
+    coupled = (bend[..., 2] - 0.6 * bend[..., 1]).square().mean(-1)
+    neighbours = (bend[..., 1:, :] - bend[..., :-1, :]).square().mean((-1, -2))
+    unusual = ends + sideways + coupled + 0.5 * neighbours
+    return over_hands(state, unusual) / state.present.sum(-1).clamp_min(1)
 
 
 def wrist_clearance(state: HandState) -> Float[Tensor, "n"]:
     """Forearms inside the object: overlap in cm of their axes' surroundings."""
-    return (FOREARM_RADIUS - state.forearm_distance).clamp_min(0).sum((-1, -2)) / 0.01
+    inside = (FOREARM_RADIUS - state.forearm_distance).clamp_min(0)
+    return over_hands(state, inside.sum(-1)) / 0.01
+
+
+def closeness(
+    state: HandState,
+    joints: Float[Tensor, "n hand=2 joint=21 3"],
+    wanted: Float[Tensor, "n hand=2 joint=21 3"],
+) -> Float[Tensor, "n"]:
+    """How far joints are from where they were, in squared cm, the first 3 mm free of charge."""
+    away = ((joints - wanted).square().sum(-1) + 1e-12).sqrt()
+    return over_hands(state, ((away - FREE_WAY).clamp_min(0) / 0.01).square().mean(-1))
 
 
 def weighted_sum(terms: dict[str, Tensor], weights: Weights) -> Float[Tensor, "n"]:
     """`sum of weight * term` over the terms present."""
-    total = [getattr(weights, field.name) * terms[field.name] for field in fields(weights)]
+    names = [field.name for field in fields(weights) if field.name in terms]
+    total = [getattr(weights, name) * terms[name] for name in names]
     return torch.stack(total).sum(0)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from bghop.geometry.rotations import matrix_from_rotvec
@@ -59,6 +59,8 @@ class _Unknowns:
     angles: Tensor
     hands: HandParameters
     palm_wish: Tensor
+    wanted: Tensor | None = None
+    free: Tensor | None = None
     forces: Tensor | None = None
 
     def parameters(self, probe: Probe) -> HandParameters:
@@ -70,6 +72,14 @@ class _Unknowns:
             shape=self.hands.shape,
         )
 
+    def hold_still(self) -> None:
+        """Takes the gradients of hands that may not move: Adam then leaves them where they are."""
+        if self.free is None:
+            return
+        for leaf in (self.translation, self.turn, self.angles):
+            if leaf.grad is not None:
+                leaf.grad *= self.free.reshape(*self.free.shape, *[1] * (leaf.ndim - 2))
+
     def keep(self, rows: Tensor) -> "_Unknowns":
         leaves = (self.translation, self.turn, self.angles)
         translation, turn, angles = (x.detach()[rows].requires_grad_() for x in leaves)
@@ -80,6 +90,8 @@ class _Unknowns:
             angles=angles,
             hands=self.hands.rows(rows),
             palm_wish=self.palm_wish[rows],
+            wanted=None if self.wanted is None else self.wanted[rows],
+            free=None if self.free is None else self.free[rows],
             forces=None if self.forces is None else self.forces[rows],
         )
 
@@ -117,6 +129,8 @@ def optimize(
     starts: Starts,
     *,
     options: OptimizeOptions,
+    wanted: Float[Tensor, "n hand=2 joint=21 3"] | None = None,
+    free: Bool[Tensor, "n hand=2"] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Optimized:
     """Improve every start; drop the worse ones on the way.
@@ -127,9 +141,11 @@ def optimize(
         load: what the hands must bear.
         starts: where to begin.
         options: step counts and sizes, weights.
+        wanted: joints that the term `closeness` holds on to; without them there is no such term.
+        free: hands that move; all if None.
         progress: called with (steps done, steps in all).
     """
-    unknowns = _unknowns(probe, starts)
+    unknowns = _unknowns(probe, starts, wanted, free)
     limits = probe.model.anatomy.limits
     prune_steps = {round(share * options.steps) for share in options.prune_at}
     adam = _adam(unknowns, options)
@@ -146,12 +162,15 @@ def optimize(
         for group, base in zip(adam.param_groups, _rates(options), strict=True):
             group["lr"] = rate * base
         adam.zero_grad(set_to_none=True)
-        state = observe(probe, sdf, unknowns.parameters(probe), unknowns.angles)
+        hands = unknowns.parameters(probe)
+        state = observe(probe, sdf, hands, unknowns.angles)
         terms, unknowns.forces = evaluate_terms(
             state, probe, load, unknowns.palm_wish,
             forces=unknowns.forces, iterations=30 if unknowns.forces is None else 6,
         )  # fmt: skip
+        terms |= _closeness(probe, state, hands, unknowns.wanted)
         energy.weighted_sum(terms, options.weights).sum().backward()
+        unknowns.hold_still()
         adam.step()
         with torch.no_grad():
             unknowns.angles.clamp_(limits[..., 0], limits[..., 1])
@@ -162,6 +181,7 @@ def optimize(
         hands = unknowns.parameters(probe)
         state = observe(probe, sdf, hands, unknowns.angles)
         terms, _ = evaluate_terms(state, probe, load, unknowns.palm_wish)
+        terms |= _closeness(probe, state, hands, unknowns.wanted)
     return Optimized(
         hands=hands,
         terms=terms,
@@ -169,7 +189,17 @@ def optimize(
     )
 
 
-def _unknowns(probe: Probe, starts: Starts) -> _Unknowns:
+def _closeness(
+    probe: Probe, state: HandState, hands: HandParameters, wanted: Tensor | None
+) -> dict[str, Tensor]:
+    if wanted is None:
+        return {}
+    return {"closeness": energy.closeness(state, probe.model.joints(hands), wanted)}
+
+
+def _unknowns(
+    probe: Probe, starts: Starts, wanted: Tensor | None, free: Tensor | None
+) -> _Unknowns:
     T = starts.hands.T_object_hand
     limits = probe.model.anatomy.limits
     angles = probe.model.angles_from_pose(starts.hands.pose).clamp(limits[..., 0], limits[..., 1])
@@ -180,6 +210,8 @@ def _unknowns(probe: Probe, starts: Starts) -> _Unknowns:
         angles=angles.detach().clone().requires_grad_(),
         hands=starts.hands,
         palm_wish=starts.palm_wish,
+        wanted=wanted,
+        free=free,
     )
 
 

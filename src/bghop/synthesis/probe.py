@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from bghop.geometry.sdf import SdfGrid
@@ -35,6 +35,8 @@ class Probe:
 class HandState:
     """What the energy terms are functions of; batch `n` candidates, all lengths in metres."""
 
+    present: Bool[Tensor, "n hand=2"]
+    """Hands that exist; no term counts the others."""
     angles: Float[Tensor, "n hand=2 15 3"]
     pad_points: Float[Tensor, "n hand=2 5 pad 3"]
     pad_distance: Float[Tensor, "n hand=2 5 pad"]
@@ -85,6 +87,7 @@ def observe(
     palm_normals = normals[..., num_pads:, :]
     centres = probe.spheres.centres_object(bones)
     return HandState(
+        present=hands.present,
         angles=angles,
         pad_points=points[..., :num_pads, :].unflatten(-2, (5, PAD_POINTS)),
         pad_distance=distance[..., :num_pads].unflatten(-1, (5, PAD_POINTS)),

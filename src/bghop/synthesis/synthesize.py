@@ -47,6 +47,8 @@ class Synthesis:
     """Batch `n`."""
     energy: Float[Tensor, "n"]
     terms: dict[str, Float[Tensor, "n"]]
+    film: tuple[tuple[str, HandParameters], ...] = ()
+    """Moments on the way, with captions; rows are those of `hands`."""
 
 
 def object_load(sdf: SdfGrid, *, friction: float, factor: float = 1.0) -> Load:

@@ -1,5 +1,6 @@
 """Training a first stage from files to files."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -68,6 +69,7 @@ def train_autoencoder(
     world: World | None = None,
     minutes: float | None = None,
     listener: Listener | None = None,
+    stop: Callable[[], bool] | None = None,
 ) -> Outcome:
     """Train a first stage; goes on where the folder's run stopped.
 
@@ -78,13 +80,13 @@ def train_autoencoder(
         BghopError: Bad options or data, or a folder of another run.
     """
     world = world or World()
-    if world.first:
-        files = {"records": config.data.records, "objects": config.data.objects}
-        begin_run(folder, "autoencoder", to_json(config), files)
     spec = GridSpec(frame="object", half_extent=config.half_extent, unit=config.half_extent)
     truncation = config.block.truncation if config.stage == "block" else _VQ_TRUNCATION
     sources = load_sources(config.data, spec, world.device, truncation=truncation)
     stage = _stage(config, sources).to(world.device)
+    if world.first:  # everything could be read: the folder may be made
+        files = {"records": config.data.records, "objects": config.data.objects}
+        begin_run(folder, "autoencoder", to_json(config), files)
     task = AutoencoderTask(
         stage,
         _losses(config),
@@ -92,7 +94,9 @@ def train_autoencoder(
         validation=sources.validation,
         export=lambda where, _: _export(stage, where),
     )
-    return train(task, config.loop, folder, world=world, minutes=minutes, listener=listener)
+    return train(
+        task, config.loop, folder, world=world, minutes=minutes, listener=listener, stop=stop
+    )
 
 
 _VQ_TRUNCATION = 0.04

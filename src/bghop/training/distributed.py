@@ -103,9 +103,7 @@ def spread(module: LossModule, world: World) -> nn.Module:
     """The module itself, or wrapped such that gradients are the average over processes."""
     if world.size == 1:
         return module
-    return nn.parallel.DistributedDataParallel(
-        module, broadcast_buffers=False, gradient_as_bucket_view=True
-    )
+    return nn.parallel.DistributedDataParallel(module, gradient_as_bucket_view=True)
 
 
 def without_averaging(module: nn.Module, *, last: bool) -> AbstractContextManager[Any]:

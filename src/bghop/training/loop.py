@@ -134,6 +134,7 @@ class _Run:
             lr=config.learning_rate,
             betas=(config.beta1, config.beta2),
             weight_decay=config.weight_decay,
+            fused=True,
         )
         self.module = spread(LossModule(task.network, task.losses), world)
         self.averages = Averages.of(task.network)

@@ -1,6 +1,6 @@
 """Training a prior from files to files."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -88,6 +88,7 @@ def train_prior(
     world: World | None = None,
     minutes: float | None = None,
     listener: Listener | None = None,
+    stop: Callable[[], bool] | None = None,
 ) -> Outcome:
     """Train a prior; goes on where the folder's run stopped.
 
@@ -98,22 +99,23 @@ def train_prior(
         BghopError: Bad options or data, or a folder of another run.
     """
     world, listener = world or World(), listener or Listener()
-    if world.first:
-        begin_run(folder, "prior", to_json(config), _files(config))
     prior = begin_prior(config)
     prior.to(world.device)
     stage = prior.codec.first_stage
     sources = load_sources(config.data, prior.codec.spec, world.device, truncation=stage.truncation)
     if config.init != "scratch" and prior.hand_model != sources.hand_model.name:
         raise OptionError(
-            f"{config.source} is a prior of the hand model '{prior.hand_model}', the records are of "
+            f"{config.source} is of the hand model '{prior.hand_model}', the records are of "
             f"'{sources.hand_model.name}': start from a prior of the records' model"
         )
     prior.hand_model = sources.hand_model.name
-    if world.first:
-        prior.origin = _origin(config, folder)
     task = prior_task(prior, sources, config, listener, world.device)
-    return train(task, config.loop, folder, world=world, minutes=minutes, listener=listener)
+    if world.first:  # everything could be read: the folder may be made
+        begin_run(folder, "prior", to_json(config), _files(config))
+        prior.origin = _origin(config, folder)
+    return train(
+        task, config.loop, folder, world=world, minutes=minutes, listener=listener, stop=stop
+    )
 
 
 def begin_prior(config: TrainPrior) -> Prior:

@@ -13,6 +13,7 @@ import torch
 from bghop.errors import TrainingError
 from bghop.files import read_json, remove_leftovers, write_json
 from bghop.training.config import UNBOUND
+from bghop.training.state import STATE_FILE
 from bghop.version import __version__
 
 RUN_FILE = "run.json"
@@ -21,6 +22,8 @@ _FORMAT = "bghop-training-run"
 
 def begin_run(folder: Path, kind: str, config: Mapping[str, Any], data: Mapping[str, Path]) -> bool:
     """Make a run's folder and note its origin, or check that it is the same run that goes on.
+
+    A run that has not come to its first checkpoint begins anew, with whatever settings.
 
     Args:
         folder: of the run.
@@ -37,11 +40,11 @@ def begin_run(folder: Path, kind: str, config: Mapping[str, Any], data: Mapping[
     """
     files = {name: {"path": str(path), "sha256": sha256(path)} for name, path in data.items()}
     path = folder / RUN_FILE
-    if path.exists():
+    if path.exists() and (folder / STATE_FILE).exists():
         _check_same(path, kind, config, files)
         remove_leftovers(folder)
         return True
-    if folder.exists() and any(folder.iterdir()):
+    if folder.exists() and any(folder.iterdir()) and not path.exists():
         raise TrainingError(
             f"{folder} is not empty and holds no training run: choose a new folder with --out"
         )

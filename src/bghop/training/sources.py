@@ -28,7 +28,7 @@ class SourceConfig:
     validation_split: str = "val"
     """Empty: no validation."""
     most_rows: int = 0
-    """Train on the first rows of the split only; 0: all. For overfit tests."""
+    """Train on so many rows only, spread over the split; 0: all. For overfit tests."""
     augment: AugmentOptions = field(default_factory=AugmentOptions)
 
 
@@ -64,8 +64,8 @@ def load_sources(
         return SceneBuilder(rows, objects, hand_model, spec, augment=augment, truncation=truncation)
 
     rows = records.of_split(config.train_split)
-    if config.most_rows:
-        rows = rows.rows(range(min(config.most_rows, len(rows))))
+    if 0 < config.most_rows < len(rows):
+        rows = rows.rows(torch.linspace(0, len(rows) - 1, config.most_rows).round().long())
     validation = None
     if config.validation_split and config.validation_split in records.split:
         validation = builder(records.of_split(config.validation_split), NO_AUGMENTATION)

@@ -1,7 +1,9 @@
 """From settings as plain values to a training run; both command lines end here."""
 
 import json
-from collections.abc import Mapping, Sequence
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,19 +26,44 @@ def run_training(
 ) -> Outcome:
     """Train a prior or an autoencoder with settings from JSON.
 
+    SIGTERM and the first Ctrl-C end it with a checkpoint; a second Ctrl-C ends it at once.
+
     Raises:
         BghopError: Bad settings or data.
     """
     if kind == "autoencoder":
         from bghop.training.autoencoder import TrainAutoencoder, train_autoencoder
 
-        config = from_json(TrainAutoencoder, values)
-        return train_autoencoder(config, out, world=world, minutes=minutes, listener=listener)
+        autoencoder = from_json(TrainAutoencoder, values)
+        with stop_on_signals() as stop:
+            return train_autoencoder(
+                autoencoder, out, world=world, minutes=minutes, listener=listener, stop=stop
+            )
     from bghop.training.prior import TrainPrior, train_prior
 
-    return train_prior(
-        from_json(TrainPrior, values), out, world=world, minutes=minutes, listener=listener
-    )
+    prior = from_json(TrainPrior, values)
+    with stop_on_signals() as stop:
+        return train_prior(prior, out, world=world, minutes=minutes, listener=listener, stop=stop)
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[Callable[[], bool]]:
+    """A function that says whether SIGTERM or Ctrl-C has come; only in a main thread."""
+    came: list[int] = []
+
+    def note(number: int, _frame: object) -> None:
+        came.append(number)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    try:
+        before = [(each, signal.signal(each, note)) for each in (signal.SIGTERM, signal.SIGINT)]
+    except ValueError:  # not the main thread
+        before = []
+    try:
+        yield lambda: bool(came)
+    finally:
+        for each, handler in before:
+            signal.signal(each, handler)
 
 
 def read_values(path: Path | None, changes: Sequence[str]) -> dict[str, Any]:

@@ -35,7 +35,7 @@ class Averages:
         decay = min(decay, (1 + step) / (10 + step))
         parameters = dict(network.named_parameters())
         averages = list(self.values.values())
-        weights = [parameters[name] for name in self.values]
+        weights: list[Tensor] = [parameters[name] for name in self.values]
         torch._foreach_lerp_(averages, weights, 1 - decay)  # pyright: ignore[reportPrivateImportUsage]
 
     @torch.no_grad()
@@ -99,7 +99,7 @@ def load_state(
             for name, count in updates.items():
                 parameter = parameters[name]
                 state = {m: values[name].to(parameter.device) for m, values in moments.items()}
-                optimizer.state[parameter] = {"step": count, **state}
+                optimizer.state[parameter] = {"step": count.to(parameter.device), **state}
     except (KeyError, RuntimeError) as error:
         words = str(error).splitlines()[0]
         raise TrainingError(

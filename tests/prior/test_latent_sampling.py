@@ -152,7 +152,6 @@ def test_impossible_options_are_refused():
         SampleOptions(steps=0)
 
 
-
 @pytest.mark.assets
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("method", METHODS)

@@ -1,0 +1,85 @@
+"""`bghop sample`: an object and two hands from a word."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """Draw objects with hands from a word.
+
+    Writes interactions.json, one GLB scene per interaction and the contact sheet
+    interactions.png. The same command continues after an interruption.
+    """
+
+    prompt: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="PROMPT")]]
+    """What to hold, such as "mug" or "lift a teapot with both hands"; "" for any object."""
+    out: Annotated[Path, tyro.conf.arg(metavar="DIR")]
+    """Folder of the results."""
+    checkpoint: Annotated[Path, tyro.conf.arg(metavar="CKPT")]
+    """Folder of a trained prior (`bghop train prior`) or an imported one
+    (`bghop import-checkpoint`)."""
+    num: Annotated[int, tyro.conf.arg(metavar="N")] = 8
+    """Interactions."""
+    seed: Annotated[int, tyro.conf.arg(metavar="S")] = 0
+    """Seed of all random choices."""
+    hands: Literal["both", "left", "right"] = "both"
+    """Hands to draw."""
+    steps: Annotated[int, tyro.conf.arg(metavar="N")] = 25
+    """Steps of the sampler."""
+    guidance: Annotated[float, tyro.conf.arg(metavar="X")] = 2.0
+    """How closely the prompt is followed; 1 is as trained."""
+    no_refine: bool = False
+    """Leave sampled hands as they are, instead of bringing them into contact."""
+    text_model: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
+    """Files of the text encoder: CLIP for released priors; MiniLM for words that bghop does not
+    know."""
+    mano: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
+    """Folder with MANO_LEFT.pkl and MANO_RIGHT.pkl, for priors that were trained with MANO."""
+    device: Annotated[str, tyro.conf.arg(metavar="auto|cpu|cuda")] = "auto"
+    """Where to compute."""
+    overwrite: bool = False
+    """Replace the results of another command in --out, and compute finished ones again."""
+    quiet: bool = False
+    """Print nothing but errors."""
+    json: bool = False
+    """Print one JSON object on stdout at the end instead of a table."""
+
+    def run(self) -> int:
+        """Runs the job; the exit code."""
+        from bghop.jobs.prior_options import SampleJob, check_sample
+
+        job = SampleJob(
+            prompt=self.prompt,
+            out=self.out,
+            checkpoint=self.checkpoint,
+            num=self.num,
+            seed=self.seed,
+            hands=self.hands,
+            steps=self.steps,
+            guidance=self.guidance,
+            refine=not self.no_refine,
+            text_model=self.text_model,
+            mano=self.mano,
+            device=self.device,
+            overwrite=self.overwrite,
+        )
+        check_sample(job)  # before torch is imported: a typing error is told at once
+        from bghop.cli.progress import Talker
+        from bghop.cli.tables import grasp_table, result_json
+        from bghop.jobs.interactions import run_sample_job
+
+        talker = Talker(quiet=self.quiet)
+        try:
+            result = run_sample_job(job, listener=talker)
+        finally:
+            talker.close()
+        if self.json:
+            print(json.dumps(result_json(result)))
+        elif not self.quiet:
+            print(grasp_table(result))
+        return 0

@@ -1,0 +1,343 @@
+"""What a prior says, as hands on meshes: samples for a given mesh, and whole interactions.
+
+Samples come in batches; row `i` of a seed is the same whatever the batch. A row that is no use (no
+object in it, or a hand that its channels do not show) is left out and the next row takes its place.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from bghop.errors import OptionError, ResultError
+from bghop.geometry.mesh import Mesh
+from bghop.hands.model import HandModel, HandParameters
+from bghop.interaction import Interaction, stacked
+from bghop.prior.prior import Known, Prior, Sampled
+from bghop.prior.released_denoiser import ReleasedDenoiser
+from bghop.prior.sampling import SampleOptions
+from bghop.prior.surface import surface_of
+from bghop.synthesis.placement import grid_distances, place
+from bghop.synthesis.refine import kept_where
+
+BATCH = 16
+"""Rows sampled at once."""
+SMALLEST = 1e-6
+"""Cubic metres; a sampled object below is a scrap of the sampler."""
+RESAMPLE = 4
+"""Times that each step is taken with given parts where the network has one level for all."""
+_MORE_ROWS = 16  # tries beyond twice the number wanted
+_SPARE = 4  # rows tried at once where few are missing
+
+Progress = Callable[[int, int], None]
+Say = Callable[[str], None]
+_Row = TypeVar("_Row")
+
+
+def hands_of(prior: Prior) -> tuple[bool, bool]:
+    """The (left, right) hands that a prior can sample."""
+    denoiser = prior.denoiser
+    return not (isinstance(denoiser, ReleasedDenoiser) and denoiser.hands == 1), True
+
+
+def sample_options(
+    prior: Prior, *, steps: int = 25, guidance: float = 2.0, given: bool = False
+) -> SampleOptions:
+    """The sampler's settings for this kind of prior.
+
+    Args:
+        prior: the prior.
+        steps: of the sampler.
+        guidance: 1 is none.
+        given: whether a part is given.
+    """
+    if prior.denoiser.level_per_part:
+        return SampleOptions(steps=steps, guidance=guidance)
+    times = RESAMPLE if given else 1
+    return SampleOptions(steps=steps, guidance=guidance, clip=1.0, resample=times)
+
+
+def sample_hands(
+    mesh: Mesh,
+    prior: Prior,
+    hand_model: HandModel,
+    *,
+    num: int = 16,
+    prompt: str = "",
+    seed: int = 0,
+    up: str = "z",
+    known: HandParameters | None = None,
+    present: tuple[bool, bool] = (True, True),
+    options: SampleOptions | None = None,
+    progress: Progress | None = None,
+    say: Say | None = None,
+) -> HandParameters:
+    """Draw hands for a mesh, and for one known hand if there is one.
+
+    Args:
+        mesh: the object, metres.
+        prior: what is known of hands and objects.
+        hand_model: on the prior's device.
+        num: samples.
+        prompt: what the object is; empty for any.
+        seed: the same seed gives the same samples.
+        up: axis of the mesh's frame against gravity, or `none`.
+        known: hands whose `present` is set are kept bit for bit (no leading batch).
+        present: hands that exist.
+        options: of the sampler; those of `sample_options` if None.
+        progress: called with (steps done, steps in all).
+        say: told about rows that were left out.
+
+    Returns:
+        Batch `num`, in the mesh's own frame.
+
+    Raises:
+        OptionError: The object is too long for the prior's grid, or a hand cannot be sampled.
+        ResultError: Too many rows had no usable hands.
+    """
+    spec = prior.codec.spec
+    _check_hands(prior, present)
+    options = options or sample_options(prior, given=True)
+    right = None
+    if known is not None and bool(known.present[1]):
+        right = (hand_model, known)
+
+    def draw(first: int, count: int, tick: Progress) -> list[HandParameters | None]:
+        placement = place(
+            mesh, spec, num=count, seed=seed, first=first, up=up, right_joints=right
+        )  # fmt: skip
+        sampled = _sampled(
+            prior, hand_model, prompt, count, seed, first, present, options, tick,
+            known=Known(
+                sdf=grid_distances(mesh, spec, placement).to(prior.device),
+                joints=None
+                if known is None
+                else placement.points_to_grid(_joints(hand_model, known)),
+                hands=None if known is None else known.present.expand(count, 2),
+            ),
+        )  # fmt: skip
+        hands = placement.to_object(sampled.hands, slice(None))
+        if known is not None:
+            hands = kept_where(_repeated(known, count), hands, known.present.expand(count, 2))
+        return [hands.rows(i) if whole else None for i, whole in enumerate(_whole(hands, present))]
+
+    rows = _Rows(num=num, steps=options.steps, progress=progress)
+    return stacked(rows.collect(draw, "had no whole hands", say))
+
+
+def sample_interactions(
+    prior: Prior,
+    hand_model: HandModel,
+    *,
+    prompt: str = "",
+    num: int = 8,
+    seed: int = 0,
+    present: tuple[bool, bool] = (True, True),
+    options: SampleOptions | None = None,
+    progress: Progress | None = None,
+    say: Say | None = None,
+) -> list[Interaction]:
+    """Draw objects with hands from words alone.
+
+    Args:
+        prior: what is known of hands and objects.
+        hand_model: on the prior's device.
+        prompt: what the object is; empty for any.
+        num: samples.
+        seed: the same seed gives the same samples.
+        present: hands that exist.
+        options: of the sampler; those of `sample_options` if None.
+        progress: called with (steps done, steps in all).
+        say: told about rows that were left out because they had no object.
+
+    Raises:
+        OptionError: The prompt names no object that the prior's text encoder knows, or a hand
+            cannot be sampled.
+        ResultError: Too many rows had no object in them.
+    """
+    _check_hands(prior, present)
+    options = options or sample_options(prior)
+    up = "z" if prior.codec.spec.frame == "object" else "none"
+
+    def draw(first: int, count: int, tick: Progress) -> list[Interaction | None]:
+        sampled = _sampled(
+            prior, hand_model, prompt, count, seed, first, present, options, tick, known=None
+        )
+        meshes = object_meshes(prior, sampled, name=prompt.strip() or "object")
+        whole = _whole(sampled.hands, present)
+        return [
+            Interaction(
+                mesh=mesh,
+                hands=sampled.hands.rows(i),
+                text=prompt,
+                up=up,
+                hand_model=hand_model.name,
+            )
+            if mesh is not None and whole[i]
+            else None
+            for i, mesh in enumerate(meshes)
+        ]
+
+    rows = _Rows(num=num, steps=options.steps, progress=progress)
+    return rows.collect(draw, "had no object in them", say)
+
+
+def sample_object(
+    interaction: Interaction,
+    known: HandParameters,
+    prior: Prior,
+    hand_model: HandModel,
+    *,
+    num: int,
+    seed: int,
+    present: tuple[bool, bool],
+    options: SampleOptions | None = None,
+    progress: Progress | None = None,
+    say: Say | None = None,
+) -> list[Interaction]:
+    """Draw objects, and the other hand if it is not known, for known hands.
+
+    Args:
+        interaction: its object is not kept, but says where the middle of the new one should be.
+        known: hands whose `present` is set are kept bit for bit.
+        prior: what is known of hands and objects.
+        hand_model: on the prior's device.
+        num: samples.
+        seed: the same seed gives the same samples.
+        present: hands that exist.
+        options: of the sampler.
+        progress: called with (steps done, steps in all).
+        say: told about rows that were left out.
+    """
+    _check_hands(prior, present)
+    options = options or sample_options(prior, given=True)
+    spec, old = prior.codec.spec, interaction.mesh
+    right = (hand_model, known) if bool(known.present[1]) else None
+
+    def draw(first: int, count: int, tick: Progress) -> list[Interaction | None]:
+        placement = place(
+            old, spec, num=count, seed=seed, first=first, up=interaction.up, right_joints=right
+        )  # fmt: skip
+        mask = known.present.expand(count, 2)
+        sampled = _sampled(
+            prior, hand_model, interaction.text, count, seed, first, present, options, tick,
+            known=Known(
+                joints=placement.points_to_grid(_joints(hand_model, known)), hands=mask
+            ),
+        )  # fmt: skip
+        hands = placement.to_object(sampled.hands, slice(None))
+        hands = kept_where(_repeated(known, count), hands, mask)
+        meshes = object_meshes(prior, sampled, name=interaction.text.strip() or "object")
+        back = torch.linalg.inv(placement.T_grid_object).numpy()
+        whole = _whole(hands, present)
+        return [
+            replace(interaction, mesh=mesh.transformed(back[i]), hands=hands.rows(i))
+            if mesh is not None and whole[i]
+            else None
+            for i, mesh in enumerate(meshes)
+        ]
+
+    rows = _Rows(num=num, steps=options.steps, progress=progress)
+    return rows.collect(draw, "had no object in them", say)
+
+
+def object_meshes(prior: Prior, sampled: Sampled, *, name: str) -> list[Mesh | None]:
+    """Surfaces of sampled objects in the grid's frame; None where there is nothing to hold."""
+    stage, spec = prior.codec.first_stage, prior.codec.spec
+    grids = prior.object_grid(sampled)[:, 0]
+    meshes = [surface_of(grid, spec, truncation=stage.truncation, name=name) for grid in grids]
+    return [mesh if mesh is not None and mesh.volume > SMALLEST else None for mesh in meshes]
+
+
+@dataclass(kw_only=True)
+class _Rows(Generic[_Row]):
+    """Good rows of a seed, in order, until there are enough."""
+
+    num: int
+    steps: int
+    progress: Progress | None
+
+    def collect(
+        self, draw: Callable[[int, int, Progress], list[_Row | None]], lack: str, say: Say | None
+    ) -> list[_Row]:
+        rows: list[_Row | None] = []
+        good: list[_Row] = []
+        most = 2 * self.num + _MORE_ROWS
+        total = self.steps * math.ceil(self.num / BATCH)
+        done = 0
+        while len(good) < self.num and len(rows) < most:
+            wanted = self.num - len(good)
+            count = min(BATCH, max(wanted, _SPARE) if rows else wanted, most - len(rows))
+
+            def tick(step: int, _: int, before: int = done) -> None:
+                if self.progress is not None:
+                    self.progress(min(before + step, total), total)
+
+            rows += draw(len(rows), count, tick)
+            good = [row for row in rows if row is not None]
+            done += self.steps
+        if len(good) < self.num:
+            lost = len(rows) - len(good)
+            msg = f"{lost} of {len(rows)} samples {lack}: use a checkpoint that is trained further,"
+            raise ResultError(f"{msg} another prompt or another --guidance")
+        used = [i for i, row in enumerate(rows) if row is not None][self.num - 1] + 1
+        if used > self.num and say is not None:
+            say(f"{used - self.num} of {used} samples {lack}; the next ones took their places")
+        return good[: self.num]
+
+
+def _sampled(
+    prior: Prior,
+    hand_model: HandModel,
+    prompt: str,
+    count: int,
+    seed: int,
+    first: int,
+    present: tuple[bool, bool],
+    options: SampleOptions,
+    progress: Progress,
+    *,
+    known: Known | None,
+) -> Sampled:
+    there = torch.tensor(present).expand(count, 2)
+    return prior.sample(
+        prior.condition([prompt] * count, there),
+        hand_model,
+        seed=seed,
+        first=first,
+        known=known,
+        options=options,
+        progress=progress,
+    )
+
+
+def _check_hands(prior: Prior, present: Sequence[bool]) -> None:
+    for side, wanted, can in zip(("left", "right"), present, hands_of(prior), strict=True):
+        if wanted and not can:
+            other = "right" if side == "left" else "left"
+            raise OptionError(
+                f"this checkpoint has no {side} hand: ask for the {other} hand only (--hands "
+                f"{other}), or use a checkpoint of both hands"
+            )
+
+
+def _whole(hands: HandParameters, present: tuple[bool, bool]) -> list[bool]:
+    """Whether each sample has the hands that were asked for, with finite numbers."""
+    there: Bool[Tensor, "n"] = (hands.present.cpu() == torch.tensor(present)).all(-1)
+    finite = torch.isfinite(hands.T_object_hand).all(-1).all(-1) & torch.isfinite(hands.pose).all(
+        -1
+    ).all(-1)
+    return (there & finite.all(-1).cpu()).tolist()
+
+
+def _joints(hand_model: HandModel, hands: HandParameters) -> Float[Tensor, "hand=2 joint=21 3"]:
+    with torch.no_grad():
+        return hand_model.joints(hands)
+
+
+def _repeated(hands: HandParameters, num: int) -> HandParameters:
+    return stacked([hands] * num)

@@ -1,0 +1,176 @@
+"""Sampled hands made to touch: the optimiser from given hands, with small steps and few of them.
+
+A sample says how the hands hold the object; its fingers are some millimetres off the surface. The
+term `closeness` keeps the refined hands near what was sampled.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from bghop.geometry.mesh import Mesh
+from bghop.geometry.sdf import SdfGrid, sdf_from_mesh
+from bghop.hands.model import HandModel, HandParameters
+from bghop.synthesis.energy import Load, Weights, weighted_sum
+from bghop.synthesis.optimize import Optimized, OptimizeOptions, evaluate_terms, optimize
+from bghop.synthesis.probe import HandState, Probe, make_probe, observe
+from bghop.synthesis.starts import Starts
+from bghop.synthesis.synthesize import Synthesis, object_load
+
+PALM_NEAR = 0.015
+"""Metres; a palm whose nearest points are this close in the sample is meant to touch."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefineOptions:
+    """How far refined hands may go from the sample."""
+
+    friction: float = 0.5
+    """As in `SynthesizeOptions`."""
+    load_factor: float = 2.0
+    sdf_resolution: int = 80
+    """Samples along the object's longest side."""
+    optimize: OptimizeOptions = field(
+        default_factory=lambda: OptimizeOptions(
+            steps=40,
+            prune_at=(),
+            step_translation=0.0015,
+            step_rotation=0.015,
+            step_angle=0.03,
+            weights=Weights(closeness=0.5),
+        )
+    )
+
+
+def refine(
+    probe: Probe,
+    sdf: SdfGrid,
+    hands: HandParameters,
+    *,
+    options: RefineOptions | None = None,
+    free: Bool[Tensor, "n hand=2"] | None = None,
+    load: Load | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Optimized:
+    """Bring sampled hands into contact and out of the object; every row stays in its place.
+
+    Args:
+        probe: points of the hand model that the energy sees.
+        sdf: the object.
+        hands: samples in the object's frame; absent hands stay as they are.
+        options: see `RefineOptions`.
+        free: hands that may move; the others come back bit for bit. All that are there if None.
+        load: what the hands must bear; from the object if None.
+        progress: called with (steps done, steps in all).
+    """
+    options = options or RefineOptions()
+    if load is None:
+        load = object_load(sdf, friction=options.friction, factor=options.load_factor)
+    moving = hands.present if free is None else free & hands.present
+    wish, _ = palm_wish(probe, sdf, hands)
+    starts = Starts(hands=hands, cost=wish.new_zeros(len(wish)), palm_wish=wish)
+    with torch.no_grad():
+        wanted = probe.model.joints(hands)
+    found = optimize(
+        probe, sdf, load, starts, options=options.optimize, wanted=wanted, free=moving,
+        progress=progress,
+    )  # fmt: skip
+    return replace(found, hands=kept_where(hands, found.hands, ~moving))
+
+
+def refine_hands(
+    meshes: Sequence[Mesh],
+    hands: HandParameters,
+    hand_model: HandModel,
+    *,
+    options: RefineOptions | None = None,
+    only_score: bool = False,
+    free: Bool[Tensor, "n hand=2"] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Synthesis:
+    """Sampled hands in contact with their objects, in the given order, and their energy.
+
+    Args:
+        meshes: one object for all, or one for each.
+        hands: samples in the objects' frames.
+        hand_model: its device decides where everything runs.
+        options: see `RefineOptions`.
+        only_score: leave the hands as they are.
+        free: hands that may move; all that are there if None.
+        progress: called with (steps done, steps in all).
+    """
+    options = options or RefineOptions()
+    num, probe = len(hands.present), make_probe(hand_model)
+    batches = [slice(0, num)] if len(meshes) == 1 else [slice(i, i + 1) for i in range(num)]
+    steps, found = options.optimize.steps, []
+    for index, (mesh, rows) in enumerate(zip(meshes, batches, strict=True)):
+        sdf = sdf_from_mesh(mesh, resolution=options.sdf_resolution)
+        sdf = sdf.to(hand_model.vertices_rest.device)
+        some = hands.rows(rows)
+        if only_score:
+            found.append(score(probe, sdf, some, options=options))
+            continue
+
+        def tick(step: int, _: int, before: int = steps * index) -> None:
+            if progress is not None:
+                progress(before + step, steps * len(batches))
+
+        moving = None if free is None else free[rows]
+        found.append(refine(probe, sdf, some, options=options, free=moving, progress=tick))
+    names = found[0].terms
+    return Synthesis(
+        hands=HandParameters(
+            present=torch.cat([each.hands.present for each in found]),
+            T_object_hand=torch.cat([each.hands.T_object_hand for each in found]),
+            pose=torch.cat([each.hands.pose for each in found]),
+            shape=torch.cat([each.hands.shape for each in found]),
+        ),
+        energy=torch.cat([each.total for each in found]),
+        terms={name: torch.cat([each.terms[name] for each in found]) for name in names},
+    )
+
+
+def score(
+    probe: Probe,
+    sdf: SdfGrid,
+    hands: HandParameters,
+    *,
+    options: RefineOptions | None = None,
+) -> Optimized:
+    """The energy of hands as they are."""
+    options = options or RefineOptions()
+    load = object_load(sdf, friction=options.friction, factor=options.load_factor)
+    with torch.no_grad():
+        wish, state = palm_wish(probe, sdf, hands)
+        terms, _ = evaluate_terms(state, probe, load, wish)
+    return Optimized(hands=hands, terms=terms, total=weighted_sum(terms, options.optimize.weights))
+
+
+def palm_wish(
+    probe: Probe, sdf: SdfGrid, hands: HandParameters
+) -> tuple[Float[Tensor, "n hand=2"], HandState]:
+    """1 for palms that lie on the surface already, 0 for others; and the hands' state."""
+    with torch.no_grad():
+        state = observe(probe, sdf, hands, probe.model.angles_from_pose(hands.pose))
+    nearest = state.palm_distance.abs().topk(10, dim=-1, largest=False).values.mean(-1)
+    return (nearest < PALM_NEAR).to(nearest), state
+
+
+def kept_where(
+    first: HandParameters, second: HandParameters, from_first: Bool[Tensor, "*batch hand=2"]
+) -> HandParameters:
+    """Hands of `first` where the mask says so, bit for bit, those of `second` elsewhere."""
+
+    def choose(one: Tensor, other: Tensor) -> Tensor:
+        mask = from_first.reshape(*from_first.shape, *[1] * (one.ndim - from_first.ndim))
+        return torch.where(mask, one, other)
+
+    return HandParameters(
+        present=choose(first.present, second.present),
+        T_object_hand=choose(first.T_object_hand, second.T_object_hand),
+        pose=choose(first.pose, second.pose),
+        shape=choose(first.shape, second.shape),
+    )

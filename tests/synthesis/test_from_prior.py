@@ -1,0 +1,169 @@
+"""Samples of a prior as hands on meshes; what is kept stays as it is."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+import torch
+
+from bghop.errors import HandModelError, OptionError, ResultError
+from bghop.geometry.shapes import box
+from bghop.hands.model import HandModel
+from bghop.interaction import Interaction
+from bghop.prior.prior import Prior
+from bghop.prior.sampling import SampleOptions
+from bghop.synthesis import from_prior
+from bghop.synthesis.completion import complete
+from bghop.synthesis.from_prior import sample_hands, sample_interactions
+from bghop.synthesis.keep import PARTS
+from small_prior import BOX, small_prior
+from small_scenes_of_hands import palms_beside
+
+FEW = SampleOptions(steps=2, guidance=1.0)
+SUBSETS = [set(parts) for size in (1, 2) for parts in combinations(PARTS, size)]
+
+
+@pytest.fixture(scope="module")
+def prior() -> Prior:
+    return small_prior()
+
+
+@pytest.fixture(scope="module")
+def given(hand_model: HandModel) -> Interaction:
+    hands = palms_beside(hand_model, 0.1, 0.01).rows(0)
+    return Interaction(mesh=box((0.2, 0.1, 0.16), name="crate"), hands=hands, text="box")
+
+
+def test_interactions_have_the_object_that_the_prior_knows(prior: Prior, hand_model: HandModel):
+    found = sample_interactions(prior, hand_model, prompt="mug", num=2, options=FEW)
+    assert [each.text for each in found] == ["mug", "mug"]
+    for each in found:
+        np.testing.assert_allclose(each.mesh.extents, BOX, atol=0.008)
+        assert each.mesh.is_watertight
+        assert each.present == (True, True)
+        assert (each.up, each.hand_model) == ("z", "open")
+    assert not torch.equal(found[0].hands.pose, found[1].hands.pose)
+
+
+def test_a_row_is_the_same_in_every_batch(prior: Prior, hand_model: HandModel, monkeypatch):
+    mesh = box((0.2, 0.1, 0.16))
+    whole = sample_hands(mesh, prior, hand_model, num=3, seed=5, options=FEW)
+    monkeypatch.setattr(from_prior, "BATCH", 2)
+    parts = sample_hands(mesh, prior, hand_model, num=3, seed=5, options=FEW)
+    torch.testing.assert_close(parts.T_object_hand, whole.T_object_hand, rtol=0, atol=1e-4)
+    fewer = sample_hands(mesh, prior, hand_model, num=1, seed=5, options=FEW)
+    torch.testing.assert_close(fewer.T_object_hand, whole.T_object_hand[:1], rtol=0, atol=1e-4)
+    other = sample_hands(mesh, prior, hand_model, num=1, seed=6, options=FEW)
+    assert not torch.allclose(other.T_object_hand, whole.T_object_hand[:1], atol=1e-2)
+
+
+def test_hands_follow_the_mesh_wherever_it_is(prior: Prior, hand_model: HandModel):
+    mesh = box((0.2, 0.1, 0.16))
+    T = np.eye(4)
+    T[:3, 3] = (0.5, -0.3, 1.0)
+    here = sample_hands(mesh, prior, hand_model, num=1, options=FEW)
+    there = sample_hands(mesh.transformed(T), prior, hand_model, num=1, options=FEW)
+    shift = there.T_object_hand[..., :3, 3] - here.T_object_hand[..., :3, 3]
+    torch.testing.assert_close(
+        shift, torch.tensor(T[:3, 3]).float().expand(1, 2, 3), rtol=0, atol=1e-3
+    )
+
+
+@pytest.mark.parametrize("keep", SUBSETS, ids=lambda keep: "+".join(sorted(keep)))
+def test_what_is_kept_is_in_every_result_bit_for_bit(
+    keep: set[str], given: Interaction, prior: Prior, hand_model: HandModel
+):
+    found = complete(given, keep, prior, hand_model, num=2, options=FEW)
+    assert len(found) == 2
+    for each in found:
+        assert each.present == (True, True)
+        assert (each.mesh is given.mesh) == ("object" in keep)
+        for side, name in enumerate(("left", "right")):
+            same = [
+                torch.equal(getattr(each.hands, field)[side], getattr(given.hands, field)[side])
+                for field in ("T_object_hand", "pose", "shape")
+            ]
+            assert all(same) if name in keep else not same[0]
+    if "object" not in keep:
+        np.testing.assert_allclose(found[0].mesh.extents, BOX, atol=0.008)
+
+
+def test_completions_are_in_the_frame_of_what_was_given(
+    given: Interaction, prior: Prior, hand_model: HandModel
+):
+    T = np.eye(4)
+    T[:3, 3] = (0.0, 2.0, 0.0)
+    hands = given.hands
+    moved = Interaction(
+        mesh=given.mesh.transformed(T),
+        hands=type(hands)(
+            present=hands.present, pose=hands.pose, shape=hands.shape,
+            T_object_hand=torch.from_numpy(T).float() @ hands.T_object_hand,
+        ),
+    )  # fmt: skip
+    (found,) = complete(moved, {"left", "right"}, prior, hand_model, num=1, options=FEW)
+    np.testing.assert_allclose(found.mesh.bounds.mean(0), T[:3, 3], atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("keep", "words"),
+    [
+        (set(), "names nothing"),
+        (set(PARTS), "names everything"),
+        ({"foot"}, "--keep foot is unknown"),
+    ],
+)
+def test_nothing_and_everything_cannot_be_kept(keep, words, given, prior, hand_model):
+    with pytest.raises(OptionError, match=words):
+        complete(given, keep, prior, hand_model, num=1, options=FEW)
+
+
+def test_a_hand_that_is_not_there_cannot_be_kept(given, prior, hand_model):
+    hands = type(given.hands)(**{**vars(given.hands), "present": torch.tensor([False, True])})
+    one = given.with_hands(hands)
+    with pytest.raises(OptionError, match="no left hand"):
+        complete(one, {"left"}, prior, hand_model, num=1, options=FEW)
+    (found,) = complete(one, {"right"}, prior, hand_model, num=1, options=FEW)
+    assert found.present == (True, True)
+
+
+def test_hands_of_another_model_cannot_be_kept(given, prior, hand_model):
+    other = Interaction(**{**vars(given), "hand_model": "mano"})
+    with pytest.raises(HandModelError, match="with the model that it was made with"):
+        complete(other, {"object"}, prior, hand_model, num=1, options=FEW)
+
+
+def test_an_empty_object_is_replaced_by_the_next_row_and_said(prior, hand_model, monkeypatch):
+    meshes, rows = from_prior.object_meshes, []
+
+    def some_empty(prior, sampled, *, name):
+        found = meshes(prior, sampled, name=name)
+        rows.append(len(found))
+        return [None, *found[1:]] if len(rows) == 1 else found
+
+    monkeypatch.setattr(from_prior, "object_meshes", some_empty)
+    said, steps = [], []
+    found = sample_interactions(
+        prior, hand_model, num=2, seed=1, options=FEW, say=said.append,
+        progress=lambda done, total: steps.append((done, total)),
+    )  # fmt: skip
+    assert rows == [2, 4]
+    assert said == ["1 of 3 samples had no object in them; the next ones took their places"]
+    assert steps == [(1, 2), (2, 2), (2, 2), (2, 2)]
+    monkeypatch.setattr(from_prior, "object_meshes", meshes)
+    three = sample_interactions(prior, hand_model, num=3, seed=1, options=FEW)
+    for one, row in zip(found, three[1:], strict=True):
+        torch.testing.assert_close(
+            one.hands.T_object_hand, row.hands.T_object_hand, rtol=0, atol=1e-4
+        )
+
+
+def test_a_prior_that_never_has_an_object_is_an_error(prior, hand_model, monkeypatch):
+    monkeypatch.setattr(from_prior, "object_meshes", lambda _, s, **_name: [None] * len(s.latent))
+    with pytest.raises(ResultError, match=r"18 of 18 samples had no object .* trained further"):
+        sample_interactions(prior, hand_model, num=1, options=SampleOptions(steps=1, guidance=1.0))
+
+
+def test_one_hand_alone(prior, hand_model):
+    (found,) = sample_interactions(prior, hand_model, num=1, present=(False, True), options=FEW)
+    assert found.present == (False, True)
