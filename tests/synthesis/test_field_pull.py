@@ -188,7 +188,7 @@ def test_hands_and_object_find_the_interaction_that_the_prior_knows(hand_model, 
     )
     starts = replace(hand_model.rest_parameters(2), T_object_hand=T @ away)
     options = replace(
-        OPTIONS, steps=150, guidance=1.0, step_translation=0.003, step_rotation=0.03,
+        OPTIONS, steps=220, guidance=1.0, step_translation=0.003, step_rotation=0.03,
         object_weight=0.1, hand_weight=100.0,
     )  # fmt: skip
     result = distill(
