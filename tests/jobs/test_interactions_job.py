@@ -130,7 +130,7 @@ def test_refined_hands_have_less_energy(checkpoint, tmp_path):
     heard = []
 
     class Ears(Listener):
-        def stage(self, name, stage, done, total):  # noqa: ARG002
+        def stage(self, name, stage, done, total):
             heard.append(stage)
 
     energies = []
