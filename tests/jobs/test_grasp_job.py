@@ -217,8 +217,8 @@ def test_a_listener_hears_stages_and_results(tmp_path, box_files, fake_synthesiz
 
 KILLED = """
 import os, signal, sys
-sys.path.insert(0, {here!r})
 from pathlib import Path
+sys.path[:0] = [{here!r}, str(Path({here!r}).parent)]
 import torch
 torch.set_num_threads(1)
 import bghop.jobs.result_writer as results
