@@ -217,8 +217,8 @@ def test_a_listener_hears_stages_and_results(tmp_path, box_files, fake_synthesiz
 
 KILLED = """
 import os, signal, sys
+sys.path[:0] = {here!r}
 from pathlib import Path
-sys.path[:0] = [{here!r}, str(Path({here!r}).parent)]
 import torch
 torch.set_num_threads(1)
 import bghop.jobs.result_writer as results
@@ -256,7 +256,8 @@ def test_kill_9_in_a_batch_of_ten_loses_nothing_and_repeats_nothing(tmp_path, bo
 
     def run(kill_at):
         code = KILLED.format(
-            here=str(Path(__file__).parent), log=str(log), kill_at=kill_at,
+            here=[str(place) for place in list(Path(__file__).parents)[:2]],
+            log=str(log), kill_at=kill_at,
             meshes=box_files(10), out=str(out),
         )  # fmt: skip
         return subprocess.run(

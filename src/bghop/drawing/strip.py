@@ -27,17 +27,19 @@ def draw_strip(
     captions: Sequence[str],
     *,
     columns: int = MOST_FRAMES,
+    show: int = 0,
 ) -> bytes:
     """Frames in a row with a short caption below each, as a PNG file.
 
-    The camera is chosen to show both hands in the first frame and to look across the object's
-    motion; it has the object and the hands of all frames in view.
+    The camera is chosen to show both hands in one frame and to look across the object's motion; it
+    has the object and the hands of all frames in view.
 
     Args:
         painter: Draws the single pictures (`Renderer` or `SoftwareRenderer`).
         frames: At least one; more than eight are thinned evenly, first and last kept.
         captions: One per frame, of at most two lines.
         columns: Frames in a row.
+        show: Number of the frame whose hands the camera has to show; -1 is the last.
 
     Raises:
         ValueError: There is no frame, or not one caption for each.
@@ -46,7 +48,7 @@ def draw_strip(
         msg = f"{len(frames)} frames and {len(captions)} captions: give one caption for each frame"
         raise ValueError(msg)
     kept = pick_frames(len(frames))
-    view = fixed_view([frames[k] for k in kept])
+    view = fixed_view([frames[k] for k in kept], show)
     tiles = [_tile(painter.picture(frames[k], view), captions[k]) for k in kept]
     columns = min(columns, len(tiles))
     width, height = tiles[0].size
@@ -70,9 +72,9 @@ def pick_frames(num: int, most: int = MOST_FRAMES) -> list[int]:
     return spread.tolist()
 
 
-def fixed_view(frames: Sequence[Scene]) -> View:
-    """One camera for all frames: sees the hands of the first, looks across the motion."""
-    candidates = choose_views(frames[0], _NUM_VIEWS)
+def fixed_view(frames: Sequence[Scene], show: int = 0) -> View:
+    """One camera for all frames: sees the hands of one of them, looks across the motion."""
+    candidates = choose_views(frames[show], _NUM_VIEWS)
     sight = np.stack([_direction(view) for view in candidates])
     motion = _largest_motion(frames)
     along = np.abs(sight @ motion)

@@ -29,7 +29,7 @@ GROUPS = len(_POINTS_Y) * len(_POINTS_Z)
 
 def winograd_weights(
     weight: Float[Tensor, "out c 3 3 3"], bias: Float[Tensor, " out"]
-) -> tuple[Float[Tensor, "groups*out c 3 1"], Float[Tensor, " groups*out"]]:
+) -> tuple[Float[Tensor, "rows c 3 1"], Float[Tensor, " rows"]]:
     """Weights of a 3x1 convolution in 24 groups, one per pair of Winograd points of y and z.
 
     The bias is added at the points (1, 1), which every cell contains exactly once.
@@ -42,7 +42,7 @@ def winograd_weights(
 
 
 def to_winograd(
-    x: Float[Tensor, "n x y+2 z+2 c"], out: Float[Tensor, "n x tile_y tile_z 6 4*c"]
+    x: Float[Tensor, "n x padded_y padded_z c"], out: Float[Tensor, "n x tile_y tile_z 6 4*c"]
 ) -> None:
     """Tiles of 6x4 cells, 4x2 apart, at Winograd's points of z, then of y."""
     num, rows, y, z, channels = x.shape
@@ -70,7 +70,7 @@ def _to_points_y(d: Sequence[Tensor], points: Sequence[Tensor]) -> None:
 
 
 def from_winograd(
-    products: Float[Tensor, "n x tile_y tile_z 6 4*c"], out: Float[Tensor, "n x y z c"]
+    products: Float[Tensor, "n x tile_y tile_z 6 points"], out: Float[Tensor, "n x y z c"]
 ) -> None:
     """The cells of the tiles from their points of y, then of z, into `out`."""
     num, rows, tiles_y, tiles_z, _, width = products.shape

@@ -215,9 +215,10 @@ class FieldPull:
         T_object_grid = self.frames(hands)
         axis = spec.first_stage_axis(dtype=joints.dtype, device=joints.device) * spec.unit
         lattice = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), dim=-1)
-        points = transform_points(T_object_grid, lattice.flatten(0, 2))
+        everywhere = lattice.flatten(0, 2).expand(len(joints), -1, -1)
+        points = transform_points(T_object_grid, everywhere)
         distance = self.sdf.distance(points).unflatten(1, (1, *lattice.shape[:3]))
-        T_grid_object = invert_rigid(T_object_grid)[:, None]
+        T_grid_object = invert_rigid(T_object_grid)[:, None].expand(-1, 2, -1, -1)
         return FieldScene(
             image=to_distance_grid(distance, codec.first_stage.truncation),
             fields=codec.encode_joints(transform_points(T_grid_object, joints), hands.present),
