@@ -57,8 +57,12 @@ class FakeSheetWorker(SheetWorker):
         assert len(frames) == len(captions)
         self.num = len(frames)
 
+    def request_progress(self, rows, captions):
+        assert all(len(row) == len(captions) for row in rows)
+        self.num = f"{len(rows)} x {len(captions)}"
+
     def answer(self):
-        return b"\x89PNG of %d" % self.num
+        return b"\x89PNG of " + str(self.num).encode()
 
     def close(self):
         pass

@@ -358,4 +358,4 @@ def test_score_distillation_is_asked_for_its_iterations_and_they_are_drawn(
     run_grasp_job(job)
     assert asked == [("box0", ["mug"], 2, 0, (0.0, 0.25, 0.5))]
     # 0, 25, 50, the end, and after refinement.
-    assert (tmp_path / "out" / "grasp_000_progress.png").read_bytes() == b"\x89PNG of 5"
+    assert (tmp_path / "out" / "grasps_progress.png").read_bytes() == b"\x89PNG of 2 x 5"

@@ -48,8 +48,8 @@ class Grasp:
     no_refine: bool = False
     """Leave the hands of a prior as they are, instead of bringing them into contact."""
     progress_strip: Annotated[str, tyro.conf.arg(metavar="N[,N...]")] = ""
-    """With --method sds: draw the best grasp at these iterations (grasp_000_progress.png), such as
-    0,50,150."""
+    """With --method sds: draw the best four grasps at these iterations (grasps_progress.png), such
+    as 0,15,50."""
     steps: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
     """Steps of the optimiser, the sampler or the distillation; more is better and slower. None: the
     default of the method."""

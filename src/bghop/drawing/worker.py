@@ -18,6 +18,7 @@ from io import BytesIO
 from typing import IO
 
 from bghop.drawing.contact_sheet import Cell, Painter, draw_contact_sheet
+from bghop.drawing.progress_strip import draw_progress_strip
 from bghop.drawing.render import Renderer
 from bghop.drawing.scene import Scene
 from bghop.drawing.software import SoftwareRenderer
@@ -47,6 +48,10 @@ class SheetWorker:
     def request_strip(self, frames: Sequence[Scene], captions: Sequence[str]) -> None:
         """Asks for a strip; see `draw_strip`."""
         self._request("strip", list(frames), list(captions))
+
+    def request_progress(self, rows: Sequence[Sequence[Scene]], captions: Sequence[str]) -> None:
+        """Asks for moments of several candidates; see `draw_progress_strip`."""
+        self._request("progress", [list(row) for row in rows], list(captions))
 
     def _request(self, kind: str, *arguments: object) -> None:
         self._asked = pickle.dumps((kind, arguments))
@@ -160,7 +165,7 @@ def _sheet(painter: Painter, cells: list[Cell], title: str, subtitle: str) -> by
     return png.getvalue()
 
 
-_PICTURES = {"sheet": _sheet, "strip": draw_strip}
+_PICTURES = {"sheet": _sheet, "strip": draw_strip, "progress": draw_progress_strip}
 
 
 def _one_line(error: Exception) -> str:

@@ -49,7 +49,7 @@ class GraspJob:
     refine: bool = True
     """Whether hands of a prior are brought into contact by the optimiser."""
     progress_strip: tuple[int, ...] = ()
-    """Iterations of `sds` that a picture of the best grasp shows."""
+    """Iterations of `sds` that a picture of the best grasps shows."""
     strips: int = 0
     """How many of the first results get a picture of their hold test; more than 0 verifies."""
 

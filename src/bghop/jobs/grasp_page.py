@@ -50,11 +50,11 @@ def page_of(
             **learned,
         },
         warnings=tuple(warning.message for warning in mesh.warnings),
-        progress_strip=(lambda row: _strip(film, row, mesh, hand_model)) if film else None,
+        moments=(lambda row: _moments(film, row, mesh, hand_model)) if film else None,
     )
 
 
-def _strip(film: Film, row: int, mesh: Mesh, hand_model: HandModel) -> Strip:
+def _moments(film: Film, row: int, mesh: Mesh, hand_model: HandModel) -> Strip:
     """How one candidate came to be."""
     scenes = [scene_of(mesh, hand_model, hands.rows(row)) for _, hands in film]
     return scenes, [caption for caption, _ in film]

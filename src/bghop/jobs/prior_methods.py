@@ -13,7 +13,7 @@ from bghop.synthesis.from_prior import hands_of, sample_hands, sample_options
 from bghop.synthesis.placement import up_rotation
 from bghop.synthesis.refine import refine_hands
 from bghop.synthesis.synthesize import Synthesis, choose_diverse
-from bghop.threads import one_thread
+from bghop.threads import network_threads, one_thread
 
 SAMPLES_PER_RESULT = 2.0
 """Samples drawn for every result of `--method prior`; the better ones that differ are kept."""
@@ -112,8 +112,10 @@ def _distilled(
     def watch(iteration: int, hands: HandParameters) -> None:
         film.append((f"iteration {iteration}", hands))
 
-    found = distill(
-        mesh, prior, hand_model=hand_model, prompts=[job.text], num=job.num, seed=job.seed,
-        options=options, R_prior_object=up_rotation(up).float(), progress=progress, watch=watch,
-    )  # fmt: skip
+    with network_threads():
+        found = distill(
+            mesh, prior, hand_model=hand_model, prompts=[job.text], num=job.num, seed=job.seed,
+            options=options, R_prior_object=up_rotation(up).float(), progress=progress,
+            watch=watch,
+        )  # fmt: skip
     return found.hands, tuple(film) if job.progress_strip else ()

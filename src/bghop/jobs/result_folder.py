@@ -50,17 +50,21 @@ class ResultKind:
         """The GLB file of one result; index 0 is the best."""
         return f"{self.noun}_{index:03d}.glb"
 
-    def strip_file(self, index: int, what: str) -> str:
-        """A picture of how one result came to be or what became of it (`STRIPS`)."""
-        return f"{self.noun}_{index:03d}_{what}.png"
+    @property
+    def progress_file(self) -> str:
+        """How the best results came to be, moment by moment."""
+        return f"{self.nouns}_progress.png"
+
+    def hold_file(self, index: int) -> str:
+        """The hold test of one result, moment by moment."""
+        return f"{self.noun}_{index:03d}_hold.png"
 
     def owns(self, name: str) -> bool:
         """Whether a file of this name is a result."""
-        pattern = rf"^{self.noun}_\d{{3,}}(\.glb|_({'|'.join(STRIPS)})\.png)$"
-        return name == self.sheet_file or bool(re.match(pattern, name))
+        pattern = rf"^{self.noun}_\d{{3,}}(\.glb|_hold\.png)$"
+        return name in (self.sheet_file, self.progress_file) or bool(re.match(pattern, name))
 
 
-STRIPS = ("hold", "progress")
 GRASPS = ResultKind(noun="grasp")
 """Hands for a mesh: `bghop grasp`."""
 INTERACTIONS = ResultKind(noun="interaction")

@@ -24,6 +24,8 @@ from bghop.jobs.ranked import Candidates, Progress, Ranked, ranked
 from bghop.jobs.result_folder import ResultFolder
 from bghop.threads import one_thread
 
+MOST_ROWS = 4
+"""Results whose moments are drawn."""
 Strip = tuple[Sequence[Scene], Sequence[str]]
 """Frames and their captions."""
 
@@ -38,8 +40,8 @@ class Page:
     header: dict[str, Any]
     """Fields of the result file: whose they are, options, hand model, object."""
     warnings: tuple[str, ...] = ()
-    progress_strip: Callable[[int], Strip] | None = None
-    """How one candidate (by its place in `Candidates`) came to be; drawn for the best result."""
+    moments: Callable[[int], Strip] | None = None
+    """How one candidate (by its place in `Candidates`) came to be; drawn for the best results."""
 
 
 class ResultWriter:
@@ -128,11 +130,12 @@ class ResultWriter:
         query: MeshQuery | None,
         progress: Progress,
     ) -> None:
-        """How the best result came to be, and the hold tests of the first ones."""
+        """How the best results came to be, and the hold tests of the first ones."""
         worker = self.warm_up()
-        if page.progress_strip is not None:
-            worker.request_strip(*page.progress_strip(results.order[0]))
-            write_whole(folder.path / folder.kind.strip_file(0, "progress"), worker.answer())
+        if page.moments is not None:
+            shown = [page.moments(row) for row in results.order[:MOST_ROWS]]
+            worker.request_progress([scenes for scenes, _ in shown], shown[0][1])
+            write_whole(folder.path / folder.kind.progress_file, worker.answer())
         if query is None:
             return
         hold = (results.grasps.hold or ())[: self._strips]
@@ -142,7 +145,7 @@ class ResultWriter:
             with one_thread():
                 strip = hold_strip(results.mesh(index), hand_model, hands, record, query)
             worker.request_strip(*strip)
-            write_whole(folder.path / folder.kind.strip_file(index, "hold"), worker.answer())
+            write_whole(folder.path / folder.kind.hold_file(index), worker.answer())
 
 
 def scene_of(mesh: Mesh, hand_model: HandModel, hands: HandParameters) -> Scene:

@@ -4,6 +4,7 @@ One call samples every conditional: what is `Known` stays as it is, everything e
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from bghop.prior.sampling import Given, SampleOptions, noise_like, sample_latent
 from bghop.prior.schedule import Schedule
 from bghop.prior.text.encoder import TextEncoder, load_text_encoder
 from bghop.prior.transformer import PatchTransformer
+from bghop.threads import one_thread
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -144,7 +146,9 @@ class Prior:
             self.denoiser, self.schedule, self.codec.layout, condition, noise,
             options=options, given=given, progress=progress, watch=watch,
         )  # fmt: skip
-        hands = self.codec.decode_hands(latent, model, condition.present)
+        # Fits of some thousand numbers: a second thread only waits.
+        with one_thread() if latent.device.type == "cpu" else nullcontext():
+            hands = self.codec.decode_hands(latent, model, condition.present)
         return Sampled(latent=latent, hands=hands, condition=condition)
 
     @torch.no_grad()

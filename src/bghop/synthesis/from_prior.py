@@ -23,6 +23,7 @@ from bghop.prior.sampling import SampleOptions
 from bghop.prior.surface import surface_of
 from bghop.synthesis.placement import grid_distances, place
 from bghop.synthesis.refine import kept_where
+from bghop.threads import network_threads
 
 BATCH = 16
 """Rows sampled at once."""
@@ -248,7 +249,8 @@ def sample_object(
 def object_meshes(prior: Prior, sampled: Sampled, *, name: str) -> list[Mesh | None]:
     """Surfaces of sampled objects in the grid's frame; None where there is nothing to hold."""
     stage, spec = prior.codec.first_stage, prior.codec.spec
-    grids = prior.object_grid(sampled)[:, 0]
+    with network_threads():
+        grids = prior.object_grid(sampled)[:, 0]
     meshes = [surface_of(grid, spec, truncation=stage.truncation, name=name) for grid in grids]
     return [mesh if mesh is not None and mesh.volume > SMALLEST else None for mesh in meshes]
 
@@ -304,15 +306,16 @@ def _sampled(
     known: Known | None,
 ) -> Sampled:
     there = torch.tensor(present).expand(count, 2)
-    return prior.sample(
-        prior.condition([prompt] * count, there),
-        hand_model,
-        seed=seed,
-        first=first,
-        known=known,
-        options=options,
-        progress=progress,
-    )
+    with network_threads():
+        return prior.sample(
+            prior.condition([prompt] * count, there),
+            hand_model,
+            seed=seed,
+            first=first,
+            known=known,
+            options=options,
+            progress=progress,
+        )
 
 
 def _check_hands(prior: Prior, present: Sequence[bool]) -> None:
