@@ -15,7 +15,7 @@ from bghop.fields.recover import parameters_of, skeletons_of, skinned_tips
 from bghop.geometry.transforms import rigid
 from bghop.hands.model import HandModel, HandParameters
 
-JOINT_SD = 0.001
+JOINT_SD = 0.0005
 """Metres; how far a joint may be from where it is said to be before the joint limits give way."""
 _TIP_ROUNDS = 2
 

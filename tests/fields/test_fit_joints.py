@@ -1,0 +1,60 @@
+import pytest
+import torch
+
+from bghop.fields.fit_joints import fit_hands
+from bghop.geometry.rotations import matrix_from_rotvec
+from bghop.geometry.transforms import rigid
+from bghop.hands.model import HandParameters
+from bghop.hands.open_hand import load_open_hand
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load_open_hand()
+
+
+@pytest.fixture(scope="module")
+def truth(model):
+    generator = torch.Generator().manual_seed(0)
+    R = matrix_from_rotvec(torch.randn(6, 2, 3, generator=generator))
+    t = 0.2 * torch.randn(6, 2, 3, generator=generator)
+    return HandParameters(
+        present=torch.ones(6, 2, dtype=torch.bool),
+        T_object_hand=rigid(R, t),
+        pose=model.random_poses(6, generator=generator),
+        shape=torch.zeros(6, 2, model.num_shape),
+    )
+
+
+def test_exact_joints_give_the_hands_back(model, truth):
+    joints = model.joints(truth)
+    found = fit_hands(joints, model, present=truth.present)
+    assert (model.joints(found) - joints).norm(dim=-1).max() < 1e-3
+    # Half a millimetre of slack at every joint leaves the palm a hundredth of a radian.
+    torch.testing.assert_close(found.T_object_hand, truth.T_object_hand, atol=1e-2, rtol=0)
+    assert model.limit_violation(found.pose).max() < 1e-5
+
+
+def test_noisy_joints_give_hands_that_are_closer_than_the_noise(model, truth):
+    joints = model.joints(truth)
+    noise = 0.004 * torch.randn(joints.shape, generator=torch.Generator().manual_seed(1))
+    found = fit_hands(joints + noise, model, present=truth.present)
+    error = (model.joints(found) - joints).norm(dim=-1).mean()
+    assert error < noise.norm(dim=-1).mean()
+
+
+def test_a_moved_scene_moves_the_hands(model, truth):
+    T = rigid(matrix_from_rotvec(torch.tensor([0.3, -0.2, 1.0])), torch.tensor([0.1, 0.0, -0.2]))
+    joints = model.joints(truth)
+    moved = joints @ T[:3, :3].T + T[:3, 3]
+    here = fit_hands(joints, model, present=truth.present).T_object_hand
+    there = fit_hands(moved, model, present=truth.present).T_object_hand
+    torch.testing.assert_close(T @ here, there, atol=1e-4, rtol=0)
+
+
+def test_absent_hands_are_neutral(model, truth):
+    present = torch.tensor([[False, True]]).expand(6, 2)
+    found = fit_hands(model.joints(truth), model, present=present)
+    assert torch.equal(found.present, present)
+    assert (found.pose[:, 0] == model.clamp(torch.zeros(6, 2, 15, 3))[:, 0]).all()
+    assert torch.equal(found.T_object_hand[:, 0], torch.eye(4).expand(6, 4, 4))
