@@ -358,3 +358,14 @@ def test_score_distillation_is_asked_for_its_iterations_and_they_are_drawn(
     assert asked == [("box0", ["mug"], 2, 0, (0.0, 0.25, 0.5))]
     # 0, 25, 50, the end, and after refinement.
     assert (tmp_path / "out" / "grasps_progress.png").read_bytes() == b"\x89PNG of 2 x 5"
+
+
+@pytest.mark.slow
+def test_score_distillation_itself(checkpoint, tmp_path, box_files):
+    job = grasp_job(
+        checkpoint, box_files(1), tmp_path / "out", method="sds", steps=6, text="box",
+        progress_strip=(0, 3), refine=True,
+    )  # fmt: skip
+    (result,) = run_grasp_job(job)
+    assert result.state == "done"
+    assert (tmp_path / "out" / "grasps_progress.png").read_bytes() == b"\x89PNG of 1 x 4"
