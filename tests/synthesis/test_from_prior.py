@@ -48,7 +48,7 @@ def test_interactions_have_the_object_that_the_prior_knows(prior: Prior, hand_mo
 def test_a_row_is_the_same_in_every_batch(prior: Prior, hand_model: HandModel, monkeypatch):
     mesh = box((0.2, 0.1, 0.16))
     whole = sample_hands(mesh, prior, hand_model, num=3, seed=5, options=FEW)
-    monkeypatch.setattr(from_prior, "BATCH", 2)
+    monkeypatch.setattr("bghop.synthesis.rows.BATCH", 2)
     parts = sample_hands(mesh, prior, hand_model, num=3, seed=5, options=FEW)
     torch.testing.assert_close(parts.T_object_hand, whole.T_object_hand, rtol=0, atol=1e-4)
     fewer = sample_hands(mesh, prior, hand_model, num=1, seed=5, options=FEW)

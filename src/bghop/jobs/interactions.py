@@ -30,9 +30,10 @@ from bghop.jobs.result_folder import INTERACTIONS, ResultFolder, job_identity
 from bghop.jobs.result_writer import Page, ResultWriter
 from bghop.prior.prior import Prior
 from bghop.synthesis.completion import complete, kept_hands
-from bghop.synthesis.from_prior import Say, sample_interactions, sample_options
+from bghop.synthesis.from_prior import sample_interactions, sample_options
 from bghop.synthesis.keep import check_keep
 from bghop.synthesis.refine import refine_hands
+from bghop.synthesis.rows import Say
 from bghop.threads import one_thread
 
 

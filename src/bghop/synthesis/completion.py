@@ -11,8 +11,9 @@ from bghop.hands.model import HandModel, HandParameters
 from bghop.interaction import Interaction
 from bghop.prior.prior import Prior
 from bghop.prior.sampling import SampleOptions
-from bghop.synthesis.from_prior import Progress, Say, hands_of, sample_hands, sample_object
+from bghop.synthesis.from_prior import hands_of, sample_hands, sample_object
 from bghop.synthesis.keep import check_keep
+from bghop.synthesis.rows import Progress, Say
 
 
 def complete(

@@ -4,16 +4,14 @@ Samples come in batches; row `i` of a seed is the same whatever the batch. A row
 object in it, or a hand that its channels do not show) is left out and the next row takes its place.
 """
 
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
+from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from bghop.errors import OptionError, ResultError
+from bghop.errors import OptionError
 from bghop.geometry.mesh import Mesh
 from bghop.hands.model import HandModel, HandParameters
 from bghop.interaction import Interaction, stacked
@@ -23,20 +21,13 @@ from bghop.prior.sampling import SampleOptions
 from bghop.prior.surface import surface_of
 from bghop.synthesis.placement import grid_distances, place
 from bghop.synthesis.refine import kept_where
+from bghop.synthesis.rows import Progress, Rows, Say
 from bghop.threads import network_threads
 
-BATCH = 16
-"""Rows sampled at once."""
 SMALLEST = 1e-6
 """Cubic metres; a sampled object below is a scrap of the sampler."""
 RESAMPLE = 4
 """Times that each step is taken with given parts where the network has one level for all."""
-_MORE_ROWS = 16  # tries beyond twice the number wanted
-_SPARE = 4  # rows tried at once where few are missing
-
-Progress = Callable[[int, int], None]
-Say = Callable[[str], None]
-_Row = TypeVar("_Row")
 
 
 def hands_of(prior: Prior) -> tuple[bool, bool]:
@@ -126,7 +117,7 @@ def sample_hands(
             hands = kept_where(_repeated(known, count), hands, known.present.expand(count, 2))
         return [hands.rows(i) if whole else None for i, whole in enumerate(_whole(hands, present))]
 
-    rows = _Rows(num=num, steps=options.steps, progress=progress)
+    rows = Rows(num=num, steps=options.steps, progress=progress)
     return stacked(rows.collect(draw, "had no whole hands", say))
 
 
@@ -183,7 +174,7 @@ def sample_interactions(
             for i, mesh in enumerate(meshes)
         ]
 
-    rows = _Rows(num=num, steps=options.steps, progress=progress)
+    rows = Rows(num=num, steps=options.steps, progress=progress)
     return rows.collect(draw, "had no object in them", say)
 
 
@@ -242,7 +233,7 @@ def sample_object(
             for i, mesh in enumerate(meshes)
         ]
 
-    rows = _Rows(num=num, steps=options.steps, progress=progress)
+    rows = Rows(num=num, steps=options.steps, progress=progress)
     return rows.collect(draw, "had no object in them", say)
 
 
@@ -253,43 +244,6 @@ def object_meshes(prior: Prior, sampled: Sampled, *, name: str) -> list[Mesh | N
         grids = prior.object_grid(sampled)[:, 0]
     meshes = [surface_of(grid, spec, truncation=stage.truncation, name=name) for grid in grids]
     return [mesh if mesh is not None and mesh.volume > SMALLEST else None for mesh in meshes]
-
-
-@dataclass(kw_only=True)
-class _Rows(Generic[_Row]):
-    """Good rows of a seed, in order, until there are enough."""
-
-    num: int
-    steps: int
-    progress: Progress | None
-
-    def collect(
-        self, draw: Callable[[int, int, Progress], list[_Row | None]], lack: str, say: Say | None
-    ) -> list[_Row]:
-        rows: list[_Row | None] = []
-        good: list[_Row] = []
-        most = 2 * self.num + _MORE_ROWS
-        total = self.steps * math.ceil(self.num / BATCH)
-        done = 0
-        while len(good) < self.num and len(rows) < most:
-            wanted = self.num - len(good)
-            count = min(BATCH, max(wanted, _SPARE) if rows else wanted, most - len(rows))
-
-            def tick(step: int, _: int, before: int = done) -> None:
-                if self.progress is not None:
-                    self.progress(min(before + step, total), total)
-
-            rows += draw(len(rows), count, tick)
-            good = [row for row in rows if row is not None]
-            done += self.steps
-        if len(good) < self.num:
-            lost = len(rows) - len(good)
-            msg = f"{lost} of {len(rows)} samples {lack}: use a checkpoint that is trained further,"
-            raise ResultError(f"{msg} another prompt or another --guidance")
-        used = [i for i, row in enumerate(rows) if row is not None][self.num - 1] + 1
-        if used > self.num and say is not None:
-            say(f"{used - self.num} of {used} samples {lack}; the next ones took their places")
-        return good[: self.num]
 
 
 def _sampled(
