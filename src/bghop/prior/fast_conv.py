@@ -310,7 +310,7 @@ def _plane(
     activation: Activation | None,
     low: int = 0,
     high: int | None = None,
-) -> Float[Tensor, "n rows band+2 z+2 c"]:
+) -> Float[Tensor, "n rows band z+2 c"]:
     """A band of y and its neighbours, activated, with zeros around the grid; in scratch."""
     num, rows, y, z, channels = x.shape
     high = y if high is None else high
