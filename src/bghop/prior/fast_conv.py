@@ -214,8 +214,8 @@ class DoublingConv:
                 _difference(cells_y, 2, along_z, cells)
                 product = cells.view(-1, channels) @ self._products[kind][along_y][along_z]
                 parts.append(product.view(*cells.shape[:3], -1))
-            halves.append(_doubled(*parts, 2))
-        return _doubled(*halves, 1)
+            halves.append(_doubled(parts[0], parts[1], 2))
+        return _doubled(halves[0], halves[1], 1)
 
 
 def _difference(x: Tensor, axis: int, along: int, out: Tensor) -> None:
