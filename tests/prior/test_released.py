@@ -14,7 +14,10 @@ from safetensors.torch import load_file, save_file
 
 from bghop.cli import main
 from bghop.errors import CheckpointError
+from bghop.prior.checkpoint import load_prior
 from bghop.prior.released import expand_to_two_hands, import_released
+from bghop.prior.released_denoiser import ReleasedDenoiser
+from bghop.prior.schedule import ReleasedSchedule
 from bghop.prior.unet import UNet3D, UNet3DConfig
 from bghop.prior.vqvae import VQVAE, VQVAEConfig
 
@@ -174,12 +177,14 @@ def test_the_command_writes_weights_and_configuration(checkpoint, tmp_path, caps
         ours = name.replace(DENOISER, "denoiser.").replace(FIRST_STAGE, "first_stage.")
         assert torch.equal(tensors.pop(ours), state[name])
     assert not tensors  # above all: nothing of MANO
-    config = json.loads((out / "config.json").read_text())
-    assert (config["format_version"], config["kind"], config["hands"]) == (1, "released", 2)
-    assert config["denoiser"].pop("type") == "unet3d"
-    sizes = {k: tuple(v) if isinstance(v, list) else v for k, v in config["denoiser"].items()}
-    assert UNet3DConfig(**sizes) == SMALL_DENOISER
-    assert config["source"]["file"] == "last.ckpt"
+    prior = load_prior(out)  # what `sample`, `complete` and `grasp` read
+    assert isinstance(prior.denoiser, ReleasedDenoiser)
+    assert prior.denoiser.hands == 2
+    assert prior.denoiser.unet.config == SMALL_DENOISER
+    assert (prior.schedule, prior.text_encoder, prior.hand_model) == (
+        ReleasedSchedule(), "clip", "mano",
+    )  # fmt: skip
+    assert prior.origin["file"] == "last.ckpt"
 
 
 def test_the_command_speaks_json_and_can_be_quiet(checkpoint, tmp_path, capsys):
@@ -208,7 +213,7 @@ def test_safetensors_of_the_same_names_are_imported(tmp_path, small_models):
     path = tmp_path / "a.safetensors"
     save_file({name: tensor.contiguous() for name, tensor in small_state(23).items()}, path)
     assert main(["import-checkpoint", str(path), "--out", str(tmp_path / "a"), "--quiet"]) == 0
-    assert json.loads((tmp_path / "a" / "config.json").read_text())["hands"] == 1
+    assert load_prior(tmp_path / "a").denoiser.hands == 1
 
 
 def bad_files(folder):
@@ -265,7 +270,7 @@ def test_a_file_with_all_names_and_shapes_of_a_released_one(tmp_path, tree, hand
         assert len(file.keys()) == 799
     (out / "model.safetensors").unlink()
     config = json.loads((out / "config.json").read_text())
-    assert config["hands"] == hands
+    assert config["denoiser"]["in_channels"] == 3 + 20 * hands
     report = import_released(path).report
     assert report.used == {"denoiser": 666, "first stage": 133}
     assert report.unknown == ()

@@ -1,16 +1,19 @@
 """From a released checkpoint file to a folder with safetensors and a JSON configuration."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bghop.errors import ResultError
+from bghop.fields.grid_spec import GridSpec
 from bghop.files import remove_leftovers, write_json, write_whole, writing
+from bghop.prior.checkpoint import CONFIG, WEIGHTS, prior_config, prior_tensors
+from bghop.prior.codec import FieldCodec
+from bghop.prior.prior import Prior
 from bghop.prior.released import Progress, ReleasedModels, import_released
+from bghop.prior.released_denoiser import ReleasedDenoiser
+from bghop.prior.schedule import ReleasedSchedule
 from bghop.version import __version__
-
-FORMAT_VERSION = 1
-WEIGHTS, CONFIG = "model.safetensors", "config.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +46,9 @@ def run_import_job(job: ImportJob, *, progress: Progress | None = None) -> dict[
         # The configuration comes last, so that a folder with one is complete.
         (job.out / CONFIG).unlink(missing_ok=True)
     remove_leftovers(job.out)
-    write_whole(job.out / WEIGHTS, weights_of(models))
-    write_json(job.out / CONFIG, config_of(models), indent=1)
+    prior = prior_of(models)
+    write_whole(job.out / WEIGHTS, prior_tensors(prior))
+    write_json(job.out / CONFIG, prior_config(prior), indent=1)
     return {
         "out": str(job.out),
         "files": [WEIGHTS, CONFIG],
@@ -53,49 +57,18 @@ def run_import_job(job: ImportJob, *, progress: Progress | None = None) -> dict[
     }
 
 
-def weights_of(models: ReleasedModels) -> bytes:
-    """Both networks as one safetensors file, names prefixed `denoiser.` and `first_stage.`."""
-    from safetensors.torch import save
-
-    parts = {"denoiser": models.unet, "first_stage": models.vqvae}
-    tensors = {
-        f"{part}.{name}": tensor.contiguous()
-        for part, network in parts.items()
-        for name, tensor in network.state_dict().items()
-    }
-    return save(tensors, metadata={"format": "pt"})
-
-
-def config_of(models: ReleasedModels) -> dict[str, Any]:
-    """Everything about the released models that their tensors do not say."""
-    one = models.hands == 1
-    return {
-        "format_version": FORMAT_VERSION,
-        "kind": "released",
-        "hands": models.hands,
-        "denoiser": {"type": "unet3d", **asdict(models.unet.config)},
-        "first_stage": {"type": "vqvae", **asdict(models.vqvae.config)},
-        "layout": {
-            "object_channels": 3,
-            "order": ["object", "right"] if one else ["object", "right", "left"],
-        },
-        "schedule": {
-            "type": "released",
-            "steps": 1000,
-            "beta_first": 0.0015,
-            "beta_last": 0.0195,
-            "prediction": "noise",
-        },
-        "text": {
-            "encoder": "clip",
-            "model": "clip-vit-large-patch14",
-            "tokens": "pooled",
-            "template": ("an image of a hand grasping a {}" if one else "grasp {} with both hands"),
-        },
-        "source": {
-            "model": "G-HOP" if one else "BG-HOP",
+def prior_of(models: ReleasedModels) -> Prior:
+    """The released models as a prior: fields in the right wrist's frame, CLIP, MANO."""
+    return Prior(
+        denoiser=ReleasedDenoiser(models.unet),
+        codec=FieldCodec(first_stage=models.vqvae, spec=GridSpec()),
+        schedule=ReleasedSchedule(),
+        text_encoder="clip",
+        hand_model="mano",
+        origin={
+            "model": "G-HOP" if models.hands == 1 else "BG-HOP",
             "file": models.report.file,
             "sha256": models.report.sha256,
             "bghop": __version__,
         },
-    }
+    )
