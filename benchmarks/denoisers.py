@@ -123,7 +123,7 @@ class Distances:
         self.mean, self.spread = far.mean(), far.std()
         grid = to_distance_grid(scenes.sdf, joints.first_stage.truncation)
         thing = joints.first_stage.encode(grid)
-        self.latent = self.layout.pack(LatentParts(thing, (far - self.mean) / self.spread))
+        self.latent = self.layout.pack(LatentParts(thing.asinh(), (far - self.mean) / self.spread))
 
     def _distance(self, joints: Tensor) -> Tensor:
         return (self.cells - joints[:, :, 1:, None, None, None]).norm(dim=-1)

@@ -36,7 +36,7 @@ def small_prior(hand_model: str = "open") -> Prior:
     cube = CubeGrid(resolution=64, half_extent=0.30)
     sdf = sdf_on_cube(box(BOX), cube).values[None, None]
     with torch.no_grad():
-        latent = stage.encode(to_distance_grid(sdf, stage.truncation))
+        latent = stage.encode(to_distance_grid(sdf, stage.truncation)).asinh()
         for layer in (network.object_in, network.field_in):
             layer.weight.zero_()
             layer.bias.zero_()

@@ -8,9 +8,10 @@ from bghop.prior.denoiser import Condition, Denoiser, target_of
 from bghop.prior.layout import Layout
 from bghop.prior.schedule import CosineSchedule, Schedule
 
-MOST_WEIGHT = 100.0
-"""Largest weight of a squared error of a clean latent: 1 / 0.1^2. Levels that hide less than a
-tenth of a part's spread (12 mm of a joint) count no more than this one."""
+MOST_WEIGHT = 10.0
+"""Largest weight of a squared error of a clean latent. Levels that hide less than a third of a
+part's spread (4 cm of a joint) count no more than this one: there the answer is nearly what is
+seen, and the loss of `v` would be mostly that noise (docs/decisions.md)."""
 OBJECT_SHARE = 0.3
 """Weight of the object's part: its grid has far more to learn than can be used at a contact."""
 
