@@ -4,6 +4,7 @@ import torch
 from bghop.errors import OptionError
 from bghop.prior.denoiser import Condition
 from bghop.prior.layout import LatentParts
+from bghop.prior.sampling import SampleOptions, noise_like, sample_latents
 from bghop.prior.schedule import CosineSchedule
 from bghop.prior.transformer import PatchTransformer, TransformerConfig
 
@@ -65,6 +66,21 @@ def test_parts_at_level_zero_come_back_unchanged(network, part):
     mask = network.layout.spread(levels == 0)
     assert torch.equal(clean[mask], x[mask])
     assert not torch.allclose(clean[~mask], x[~mask])
+
+
+def test_half_precision_draws_nearly_the_same(network):
+    _, _, condition = inputs(network)
+    noise = noise_like(3, network.layout.shape, seed=0)
+    full, half = (
+        sample_latents(
+            network, network.schedule, network.layout, condition, noise,
+            options=SampleOptions(steps=5, half=half),
+        )
+        for half in (False, True)
+    )  # fmt: skip
+    assert half.dtype == torch.float32
+    assert not torch.equal(full, half)
+    assert (full - half).norm() < 0.03 * full.norm()
 
 
 def test_what_is_said_of_an_absent_hand_does_not_matter(network):

@@ -75,6 +75,11 @@ class Prior:
             self.codec.first_stage.to(device)
         return self
 
+    def compile(self) -> "Prior":
+        """Let torch compile the denoiser at its next call: for GPUs and many batches."""
+        self.denoiser.compile()
+        return self
+
     def load_text(self, folder: Path | None = None) -> TextEncoder:
         """The text encoder, loaded on first use.
 

@@ -33,6 +33,8 @@ class SampleOptions:
     """1: none; above, the conditional answer is extrapolated away from the unconditional one."""
     clip: float | None = None
     """Largest absolute value of a predicted clean latent; the released models use 1."""
+    half: bool = False
+    """Run the network in bfloat16 (matrices only; states and steps stay in single precision)."""
     resample: int = 1
     """With given parts and a network of one level: how often each step is taken. Going back to
     the noisier level and forward again lets free parts agree with given ones (RePaint, Lugmayr et
@@ -122,7 +124,8 @@ def sample_latents(
             else:
                 levels = torch.where(given.parts, torch.zeros_like(levels), levels)
             seen = torch.where(fixed, known, x)
-        clean = predict_clean(denoiser, seen, levels, condition, here, options)
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=options.half):
+            clean = predict_clean(denoiser, seen, levels, condition, here, options).to(x.dtype)
         if given is not None and fixed is not None:
             clean = torch.where(fixed, given.latent, clean)
         now = _Step(point=here, clean=clean)
