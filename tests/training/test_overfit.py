@@ -61,7 +61,8 @@ def test_32_interactions_are_learned_by_heart(tmp_path):
             network={"width": 128, "depth": 4, "heads": 2},
             task=PriorTaskConfig(cases=cases),
             loop=LoopConfig(
-                steps=STEPS, batch=16, micro=16, learning_rate=6e-3, warmup=50, clip=10.0,
+                steps=STEPS, batch=16, micro=16, optimizer="muon", learning_rate=6e-3, warmup=50,
+                clip=10.0,
                 ema=0.998, precision="float32", save_every=STEPS, sample_every=0,
             ),
         ),

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 from bghop.errors import OptionError
 
 DECAYS = ("cosine", "constant")
+OPTIMIZERS = ("adamw", "muon")
 PRECISIONS = ("auto", "float32", "bf16")
 
 _Config = TypeVar("_Config")
@@ -27,6 +28,8 @@ class LoopConfig:
     """Samples at once; `batch` is a multiple. All randomness is a function of the seed, the step
     and the number of the micro-batch, so that this number belongs to the curve and the number of
     processes does not."""
+    optimizer: str = "adamw"
+    """`adamw`, or `muon` for the matrices inside a transformer's blocks: better per step."""
     learning_rate: float = 3e-4
     warmup: int = 500
     """Steps in which the learning rate rises from 0."""
@@ -70,6 +73,10 @@ class LoopConfig:
             (
                 self.precision in PRECISIONS,
                 f"unknown precision '{self.precision}': use one of {', '.join(PRECISIONS)}",
+            ),
+            (
+                self.optimizer in OPTIMIZERS,
+                f"unknown optimizer '{self.optimizer}': use one of {', '.join(OPTIMIZERS)}",
             ),
             (self.clip > 0, f"clip {self.clip}: use more than 0"),
             (0 <= self.ema < 1, f"ema {self.ema}: use 0 to below 1"),

@@ -29,6 +29,7 @@ from bghop.training.distributed import (
     summed,
     without_averaging,
 )
+from bghop.training.optimizers import make_optimizers
 from bghop.training.seeds import RowOrder, generator_of
 from bghop.training.state import Averages, load_state, save_state
 
@@ -129,16 +130,10 @@ class _Run:
         self.numbers = shares(config.batch // config.micro, world)
         self.order = RowOrder(task.num_rows, seed=config.seed)
         self.trainable = [p for p in task.network.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.AdamW(
-            self.trainable,
-            lr=config.learning_rate,
-            betas=(config.beta1, config.beta2),
-            weight_decay=config.weight_decay,
-            fused=True,
-        )
+        self.optimizers = make_optimizers(task.network, config)
         self.module = spread(LossModule(task.network, task.losses), world)
         self.averages = Averages.of(task.network)
-        facts = load_state(folder, task.network, self.averages, self.optimizer)
+        facts = load_state(folder, task.network, self.averages, self.optimizers)
         self.step = 0 if facts is None else int(facts["step"])
         self.before = 0.0 if facts is None else float(facts["seconds"])
         if config.compile:
@@ -194,10 +189,11 @@ class _Run:
                 (loss * self.world.size).backward()
             total += loss.detach()
         norm = nn.utils.clip_grad_norm_(self.trainable, config.clip)
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(config, self.step)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(config, self.step)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
         return summed(total, self.world), norm.detach()
 
     def _flush(self) -> None:
@@ -250,7 +246,7 @@ class _Run:
         self.task.network.train()
         if save:
             facts = {"step": step, "seconds": self.before + self._seconds()}
-            save_state(self.folder, self.task.network, self.averages, self.optimizer, facts)
+            save_state(self.folder, self.task.network, self.averages, self.optimizers, facts)
             self.saved_at, self.saved_step = time.monotonic(), step
 
     def _seconds(self) -> float:

@@ -1,7 +1,7 @@
 """All that a run needs to go on exactly (weights, averages, moments, step) in one whole file."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from bghop.files import write_whole
 
 STATE_FILE = "state.safetensors"
 _FORMAT = "bghop-training-state"
-_MOMENTS = ("exp_avg", "exp_avg_sq")
+_MOMENTS = ("step", "exp_avg", "exp_avg_sq", "momentum_buffer")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -53,7 +53,7 @@ def save_state(
     folder: Path,
     network: nn.Module,
     averages: Averages,
-    optimizer: torch.optim.Optimizer,
+    optimizers: Sequence[torch.optim.Optimizer],
     facts: Mapping[str, Any],
 ) -> None:
     """Write the state; a kill at any moment leaves the old file or the new one.
@@ -66,10 +66,10 @@ def save_state(
     tensors = {f"network.{n}": t for n, t in network.state_dict().items()}
     tensors |= {f"average.{n}": t for n, t in averages.values.items()}
     names = {id(p): n for n, p in network.named_parameters()}
-    for parameter, moments in optimizer.state.items():
-        name = names[id(parameter)]
-        tensors |= {f"{moment}.{name}": moments[moment] for moment in _MOMENTS}
-        tensors[f"updates.{name}"] = moments["step"]
+    for optimizer in optimizers:
+        for parameter, moments in optimizer.state.items():
+            name = names[id(parameter)]
+            tensors |= {f"{m}.{name}": moments[m] for m in _MOMENTS if m in moments}
     # A clone of each: safetensors refuses memory that two tensors share.
     whole = {n: t.detach().to("cpu", copy=True).contiguous() for n, t in tensors.items()}
     metadata = {"format": _FORMAT, "facts": json.dumps(dict(facts))}
@@ -77,7 +77,10 @@ def save_state(
 
 
 def load_state(
-    folder: Path, network: nn.Module, averages: Averages, optimizer: torch.optim.Optimizer
+    folder: Path,
+    network: nn.Module,
+    averages: Averages,
+    optimizers: Sequence[torch.optim.Optimizer],
 ) -> dict[str, Any] | None:
     """Put a saved state back; the facts that were saved with it, or None if there is none.
 
@@ -94,12 +97,17 @@ def load_state(
             network.load_state_dict(_below(tensors, "network."))
             for name, value in _below(tensors, "average.").items():
                 averages.values[name].copy_(value)
-            updates = _below(tensors, "updates.")
-            moments = {moment: _below(tensors, f"{moment}.") for moment in _MOMENTS}
-            for name, count in updates.items():
-                parameter = parameters[name]
-                state = {m: values[name].to(parameter.device) for m, values in moments.items()}
-                optimizer.state[parameter] = {"step": count.to(parameter.device), **state}
+            owner = {
+                id(p): optimizer
+                for optimizer in optimizers
+                for group in optimizer.param_groups
+                for p in group["params"]
+            }
+            for moment in _MOMENTS:
+                for name, value in _below(tensors, f"{moment}.").items():
+                    parameter = parameters[name]
+                    state = owner[id(parameter)].state[parameter]
+                    state[moment] = value.to(parameter.device)
     except (KeyError, RuntimeError) as error:
         words = str(error).splitlines()[0]
         raise TrainingError(

@@ -1,0 +1,39 @@
+"""What moves the weights: AdamW, or Muon for the matrices inside a network's blocks."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+
+from bghop.training.config import LoopConfig
+
+
+def make_optimizers(network: nn.Module, config: LoopConfig) -> list[torch.optim.Optimizer]:
+    """One optimiser, or two that share the trainable weights.
+
+    Muon (Jordan et al. 2024) makes every step of a matrix orthogonal, scaled to the size of a step
+    of AdamW, so that one learning rate serves both. Vectors, and the matrices that meet data
+    (first and last layers), stay with AdamW.
+    """
+    trainable = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
+    inner = [p for name, p in trainable if p.ndim == 2 and ".blocks." in f".{name}"]
+    if config.optimizer != "muon" or not inner:
+        return [_adamw((p for _, p in trainable), config)]
+    taken = {id(p) for p in inner}
+    muon = torch.optim.Muon(
+        inner,
+        lr=config.learning_rate,
+        weight_decay=config.weight_decay,
+        adjust_lr_fn="match_rms_adamw",
+    )
+    return [muon, _adamw((p for _, p in trainable if id(p) not in taken), config)]
+
+
+def _adamw(parameters: Iterable[nn.Parameter], config: LoopConfig) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(
+        list(parameters),
+        lr=config.learning_rate,
+        betas=(config.beta1, config.beta2),
+        weight_decay=config.weight_decay,
+        fused=True,
+    )
