@@ -46,6 +46,8 @@ from bghop.prior.schedule import CosineSchedule
 from bghop.prior.transformer import PatchTransformer, TransformerConfig, _Block, _Modulation
 from bghop.prior.unet import UNet3D, UNet3DConfig
 from bghop.training.cases import CaseWeights, draw_cases
+from bghop.training.config import LoopConfig
+from bghop.training.optimizers import make_optimizers
 
 CASES = CaseWeights(joint=0.35, object=0.4, object_and_hand=0.2, hands=0.05, single_hand=0.0)
 REACH = 0.12  # metres; a normalised distance is (d - mean) / spread of the set
@@ -165,16 +167,17 @@ def load_scenes(options: argparse.Namespace) -> tuple[Scenes, list[str], JointCo
 
 def train(network, schedule, layout, latent, condition, options) -> tuple[int, float]:  # noqa: ANN001
     """Steps done and milliseconds per sample; the averaged weights are left in the network."""
-    optimiser = torch.optim.AdamW(
-        network.parameters(), lr=options.rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True
+    config = LoopConfig(
+        optimizer=options.optimizer, learning_rate=options.rate, beta2=0.99, weight_decay=0.01
     )
+    optimizers = make_optimizers(network, config)
     average = [p.detach().clone() for p in network.parameters()]
     generator = torch.Generator().manual_seed(options.seed)
     start, step, batch = time.process_time(), 0, options.batch
     while (spent := time.process_time() - start) < options.seconds:
         share = spent / options.seconds
-        for group in optimiser.param_groups:
-            decay = 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * share))
+        decay = 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * share))
+        for group in (group for each in optimizers for group in each.param_groups):
             group["lr"] = options.rate * min(1, (step + 1) / 50) * decay
         rows = torch.randint(0, len(latent), (batch,), generator=generator)
         cases = draw_cases(condition.present[rows], CASES, generator)
@@ -183,10 +186,11 @@ def train(network, schedule, layout, latent, condition, options) -> tuple[int, f
         loss = denoising_loss(
             network, schedule, layout, latent[rows], some, cases.given, generator
         ).mean()
-        optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), options.clip)
-        optimiser.step()
+        for each in optimizers:
+            each.step()
+            each.zero_grad()
         step += 1
         keep = min(0.998, step / (step + 10))
         with torch.no_grad():
@@ -235,6 +239,7 @@ def main() -> None:
     parser.add_argument("--depth", type=int, default=4)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--optimizer", choices=["adamw", "muon"], default="adamw")
     parser.add_argument("--clip", type=float, default=1.0)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
@@ -280,7 +285,7 @@ def main() -> None:
                     "parameters_m": round(sum(p.numel() for p in network.parameters()) / 1e6, 2),
                     "forward_gflop": round(counter.get_total_flops() / 1e9, 2),
                     "seconds": options.seconds, "width": options.width, "depth": options.depth,
-                    "rate": options.rate, "batch": options.batch,
+                    "rate": options.rate, "batch": options.batch, "optimizer": options.optimizer,
                 }
             ),
             flush=True,

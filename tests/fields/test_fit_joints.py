@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -58,3 +60,27 @@ def test_absent_hands_are_neutral(model, truth):
     assert torch.equal(found.present, present)
     assert (found.pose[:, 0] == model.clamp(torch.zeros(6, 2, 15, 3))[:, 0]).all()
     assert torch.equal(found.T_object_hand[:, 0], torch.eye(4).expand(6, 4, 4))
+
+
+def test_a_person_of_another_size_is_recognised(model, truth):
+    """Both hands have one shape, and bones have their lengths, although joints are 3 mm off."""
+    shape = torch.zeros(6, 1, model.num_shape)
+    shape[:, 0, 0] = torch.tensor([-1.5, -1.0, -0.5, 0.5, 1.0, 1.5])  # hand_scale
+    shape[:, 0, 1] = torch.tensor([0.5, -0.5, 0.5, -0.5, 0.0, 0.0])  # finger_length
+    people = replace(truth, shape=shape.expand(-1, 2, -1))
+    joints = model.joints(people)
+    noise = 0.002 * torch.randn(joints.shape, generator=torch.Generator().manual_seed(1))
+    plain = fit_hands(joints + noise, model, present=truth.present)
+    found = fit_hands(joints + noise, model, present=truth.present, estimate_shape=True)
+    assert torch.equal(found.shape[:, 0], found.shape[:, 1])
+
+    def error(hands):
+        return float((model.joints(hands) - joints).norm(dim=-1).mean())
+
+    assert error(found) < 0.7 * error(plain)
+    assert torch.corrcoef(torch.stack([found.shape[:, 0, 0], shape[:, 0, 0]]))[0, 1] > 0.9
+    one = fit_hands(
+        joints, model, present=torch.tensor([[False, True]]).expand(6, 2), estimate_shape=True
+    )
+    assert not one.shape[:, 0].any()
+    assert one.shape[:, 1].abs().max() > 0.3

@@ -15,7 +15,9 @@ from typing import Annotated
 from bghop.errors import BghopError
 from bghop.version import __version__
 
-_VERBS = {"grasp", "sample", "complete", "evaluate", "import-checkpoint", "train", "doctor"}
+_VERBS = {
+    "grasp", "sample", "complete", "evaluate", "import-checkpoint", "train", "data", "doctor",
+}  # fmt: skip
 _DESCRIPTION = "Two human hands and one object: grasps for any mesh, with numbers and pictures."
 
 
@@ -53,6 +55,7 @@ def _parse(args: list[str]):  # noqa: ANN202  (a verb, or an exit code)
     import tyro
 
     from bghop.cli.complete import Complete
+    from bghop.cli.data import Data
     from bghop.cli.doctor import Doctor
     from bghop.cli.evaluate import Evaluate
     from bghop.cli.grasp import Grasp
@@ -67,6 +70,7 @@ def _parse(args: list[str]):  # noqa: ANN202  (a verb, or an exit code)
         | Annotated[Evaluate, tyro.conf.subcommand("evaluate", prefix_name=False)]
         | Annotated[ImportCheckpoint, tyro.conf.subcommand("import-checkpoint", prefix_name=False)]
         | Annotated[Train, tyro.conf.subcommand("train", prefix_name=False)]
+        | Annotated[Data, tyro.conf.subcommand("data", prefix_name=False)]
         | Annotated[Doctor, tyro.conf.subcommand("doctor", prefix_name=False)]
     )
     spoken = io.StringIO()

@@ -59,7 +59,8 @@ class Evaluate:
 
     def run(self) -> int:
         """Runs the benchmark; the exit code."""
-        from bghop.jobs.evaluate_options import EvaluateJob, available_cores, check_options
+        from bghop.jobs.evaluate_options import EvaluateJob, check_options
+        from bghop.processes import available_cores
 
         job = EvaluateJob(
             objects=self.objects,

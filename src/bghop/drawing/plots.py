@@ -66,7 +66,7 @@ def plot_hold_by_object(
     NaN leaves a mark out.
     """
     order = np.lexsort((np.arange(len(names)), -np.nan_to_num(best), -np.nan_to_num(mean)))
-    with _figure((_WIDTH, 1.05 + 0.27 * len(names))) as (figure, content):
+    with figure_of((_WIDTH, 1.05 + 0.27 * len(names))) as (figure, content):
         axes = figure.subplots()
         rows = np.arange(len(names))
         axes.barh(rows, 100 * mean[order], 0.66, color="#b9d4e8", label="all candidates")
@@ -100,7 +100,7 @@ def plot_left_right(
 
     Points on the diagonal are grasps whose hands are alike; the cross is the mean.
     """
-    with _figure((_WIDTH, (0.45 if title else 0.1) + _WIDTH / max(2, len(pairs)))) as (
+    with figure_of((_WIDTH, (0.45 if title else 0.1) + _WIDTH / max(2, len(pairs)))) as (
         figure,
         content,
     ):
@@ -131,7 +131,7 @@ def plot_time_quality(points: Sequence[Point], *, title: str = "") -> bytes:
     Filled: all candidates with their interval; hollow: the best-ranked grasps. Colours follow the
     order given.
     """
-    with _figure((_WIDTH, 3.9)) as (figure, content):
+    with figure_of((_WIDTH, 3.9)) as (figure, content):
         axes = figure.subplots()
         # Points of one method with other numbers of steps (`optimize@30`) are joined.
         for family in dict.fromkeys(point.name.partition("@")[0] for point in points):
@@ -187,7 +187,7 @@ def plot_depth_histogram(
         for values in known.values()
     ]
     highest = max((float(each.max()) for each in shares), default=0.0) or 1.0
-    with _figure((_WIDTH, 0.9 + 0.95 * len(known))) as (figure, content):
+    with figure_of((_WIDTH, 0.9 + 0.95 * len(known))) as (figure, content):
         several = figure.subplots(len(known), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
         for index, (axes, name) in enumerate(zip(several, known, strict=True)):
             color = _SERIES[index % len(_SERIES)]
@@ -232,7 +232,7 @@ def _title(axes: Any, title: str) -> None:
 
 
 @contextmanager
-def _figure(size: tuple[float, float]) -> Iterator[tuple[Any, BytesIO]]:
+def figure_of(size: tuple[float, float]) -> Iterator[tuple[Any, BytesIO]]:
     """A figure, and the file that it is saved to at the end; no state of matplotlib is touched."""
     try:
         from matplotlib import rc_context

@@ -4,25 +4,17 @@ Tasks go to processes of one thread each, so that a trial's numbers do not depen
 Results come as they are finished; whoever writes tables puts them in the order of their index.
 """
 
-import multiprocessing
-import os
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-import torch
-
-from bghop.errors import BghopError, ResultError
+from bghop.errors import BghopError
 from bghop.evaluation.methods import Method, find_method
 from bghop.evaluation.trial import Trial, TrialResult, run_trial
 from bghop.hands.model import HandModel
 from bghop.hands.open_hand import load_open_hand
 from bghop.physics.pieces import pieces_of
-from bghop.threads import one_thread
+from bghop.processes import run_all
 
 _QUICK_METHOD = "random"
 
@@ -58,7 +50,7 @@ def run_trials(
     # The floor is quick: it goes last, so that no core waits for a long trial at the end.
     ordered = sorted(trials, key=lambda trial: trial.method == _QUICK_METHOD)
     tasks = [(trial, find_method(trial.method, methods) if methods else None) for trial in ordered]
-    yield from _run_all(_trial_task, tasks, workers)
+    yield from run_all(_trial_task, tasks, workers)
 
 
 def prepare_pieces(items: list[Any], *, workers: int) -> Iterator[str]:
@@ -70,7 +62,7 @@ def prepare_pieces(items: list[Any], *, workers: int) -> Iterator[str]:
     Raises:
         ResultError: A worker process died.
     """
-    yield from _run_all(_pieces_task, [(item,) for item in items], workers)
+    yield from run_all(_pieces_task, [(item,) for item in items], workers)
 
 
 def _trial_task(trial: Trial, method: Method | None) -> TrialResult:
@@ -88,50 +80,3 @@ def _pieces_task(item: Any) -> str:
 @cache
 def _hand_model() -> HandModel:
     return load_open_hand()
-
-
-def _run_all(
-    task: Callable[..., Any], arguments: list[tuple[Any, ...]], workers: int
-) -> Iterator[Any]:
-    if workers == 1 or len(arguments) <= 1:
-        for each in arguments:
-            with one_thread():
-                result = task(*each)
-            yield result
-        return
-    before = set(multiprocessing.active_children())
-    # Spawned, not forked: a forked copy of a process with threads may hang.
-    pool = ProcessPoolExecutor(
-        min(workers, len(arguments)), multiprocessing.get_context("spawn"), _start_worker
-    )
-    finished = False
-    try:
-        pending: set[Future] = {pool.submit(task, *each) for each in arguments}
-        while pending:
-            done, pending = wait(pending, return_when=FIRST_COMPLETED)
-            for future in done:
-                yield future.result()
-        finished = True
-    except BrokenProcessPool:
-        msg = "a worker process died (out of memory?): use fewer --workers or a smaller --num"
-        raise ResultError(f"{msg}; the same command continues") from None
-    finally:
-        if not finished:  # Ctrl-C, or a bug in a task: nobody waits for the others
-            for child in set(multiprocessing.active_children()) - before:
-                child.terminate()
-        pool.shutdown(cancel_futures=True)
-
-
-def _start_worker() -> None:
-    # Ctrl-C reaches every process of a terminal; the main one decides what happens.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    torch.set_num_threads(1)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """A worker whose parent was killed would wait for work for ever."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)

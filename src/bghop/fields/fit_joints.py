@@ -10,13 +10,15 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from bghop.fields.articulation import fit_articulation, start_from_palm
+from bghop.fields.articulation import Articulation, fit_articulation, start_from_palm
 from bghop.fields.recover import parameters_of, skeletons_of, skinned_tips
 from bghop.geometry.transforms import rigid
 from bghop.hands.model import HandModel, HandParameters
 
 JOINT_SD = 0.0005
 """Metres; how far a joint may be from where it is said to be before the joint limits give way."""
+SHAPE_JOINT_SD = 0.003
+"""Metres; the same while the person's shape is looked for: sampled joints are that far off."""
 _TIP_ROUNDS = 2
 
 
@@ -27,6 +29,7 @@ def fit_hands(
     *,
     present: Bool[Tensor, "b hand=2"],
     shape: Float[Tensor, "b hand=2 shape"] | None = None,
+    estimate_shape: bool = False,
     joint_sd: float = JOINT_SD,
 ) -> HandParameters:
     """Hands whose joints are as close as the hand model allows; no gradients.
@@ -36,34 +39,56 @@ def fit_hands(
         model: hand model.
         present: hands that exist; the others get the identity and zero pose.
         shape: known shape parameters; the model's mean (zeros) if not given.
+        estimate_shape: find the shape of the person from the lengths of the bones: that of both
+            hands, which are alike, with a unit Gaussian prior about `shape`.
         joint_sd: standard deviation of the joints, metres.
 
     Returns:
         Hands with `T_object_hand` relative to the frame of the joints, float32, angles inside the
         joint limits.
     """
-    device = joints_frame.device
     if shape is None:
         shape = joints_frame.new_zeros(len(joints_frame), 2, model.num_shape)
-    skeletons = skeletons_of(model, shape.double(), estimate_shape=False)
+    shape = shape.double()
     joints = joints_frame.double().flatten(0, 1)[:, 1:]
-    seen = present.flatten()[:, None].expand(-1, joints.shape[1])
-    eye = torch.eye(3, dtype=torch.float64, device=device)
-    covariance = (joint_sd**2 * eye).expand(*joints.shape[:2], 3, 3)
-    fit = start_from_palm(skeletons, joints, covariance, seen)
-    for turn in range(_TIP_ROUNDS):
-        fit = fit_articulation(skeletons, fit, joints, covariance, seen)
-        if turn + 1 < _TIP_ROUNDS:
-            tips, _ = skinned_tips(model, skeletons, fit, shape.double())
-            skeletons = replace(skeletons, rest_joints=tips)
-    pose, _ = parameters_of(model, fit, shape.double())
+    if estimate_shape:
+        _, shape = _fit(joints, model, present, shape, SHAPE_JOINT_SD, estimate_shape=True)
+        count = present.sum(1, keepdim=True).clamp_min(1)
+        person = (shape * present[..., None]).sum(1) / count
+        shape = person[:, None].expand_as(shape)
+    fit, shape = _fit(joints, model, present, shape, joint_sd, estimate_shape=False)
+    pose, _ = parameters_of(model, fit, shape)
     here = present.flatten()[:, None, None]
-    neutral = torch.eye(4, dtype=torch.float64, device=device)
+    neutral = torch.eye(4, dtype=torch.float64, device=joints.device)
     T = torch.where(here, rigid(fit.R, fit.t), neutral)
     pose = torch.where(here, pose, torch.zeros_like(pose))
     return HandParameters(
         present=present,
         T_object_hand=T.float().unflatten(0, (-1, 2)),
         pose=model.clamp(pose.float().unflatten(0, (-1, 2))),
-        shape=shape.float(),
+        shape=(shape * present[..., None]).float(),
     )
+
+
+def _fit(
+    joints: Float[Tensor, "row channel=20 3"],
+    model: HandModel,
+    present: Bool[Tensor, "b hand=2"],
+    shape: Float[Tensor, "b hand=2 shape"],
+    joint_sd: float,
+    *,
+    estimate_shape: bool,
+) -> tuple[Articulation, Float[Tensor, "b hand=2 shape"]]:
+    """Skeletons in place, and the shapes that they have."""
+    skeletons = skeletons_of(model, shape, estimate_shape=estimate_shape)
+    seen = present.flatten()[:, None].expand(-1, joints.shape[1])
+    eye = torch.eye(3, dtype=torch.float64, device=joints.device)
+    covariance = (joint_sd**2 * eye).expand(*joints.shape[:2], 3, 3)
+    fit = start_from_palm(skeletons, joints, covariance, seen)
+    for turn in range(_TIP_ROUNDS):
+        fit = fit_articulation(skeletons, fit, joints, covariance, seen)
+        if turn + 1 < _TIP_ROUNDS:
+            tips, _ = skinned_tips(model, skeletons, fit, shape)
+            skeletons = replace(skeletons, rest_joints=tips)
+    _, found = parameters_of(model, fit, shape)
+    return fit, found.unflatten(0, (-1, 2))

@@ -1,12 +1,12 @@
 """What a benchmark job is told, and the checks that need neither torch nor the files."""
 
-import os
 import re
 import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bghop.errors import OptionError
+from bghop.processes import MOST_WORKERS, available_cores
 
 METHODS = ("optimize", "random", "reference", "recovered")
 """Those of bghop.evaluation.methods; `optimize@STEPS` is the first with other step counts."""
@@ -14,16 +14,6 @@ _PLANNED = ("prior", "sds")
 _STEPS = re.compile(r"^optimize@(\d{1,6})$")
 MOST_GRASPS = 1000
 MOST_STEPS = 100_000
-MOST_WORKERS = 256
-
-
-def available_cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        found = len(os.sched_getaffinity(0))
-    else:
-        found = os.cpu_count() or 1
-    return min(found, MOST_WORKERS)
 
 
 @dataclass(frozen=True, kw_only=True)

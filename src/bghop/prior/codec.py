@@ -102,9 +102,9 @@ class JointCodec:
     def decode_hands(
         self, latent: Float[Tensor, "b number"], model: HandModel, present: Bool[Tensor, "b hand=2"]
     ) -> HandParameters:
-        """The hands that fit the joints best."""
+        """The hands of one person that fit the joints best."""
         joints = self.layout.unpack(latent).hands * self.joint_scale
-        return fit_hands(joints, model, present=present)
+        return fit_hands(joints, model, present=present, estimate_shape=True)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -12,11 +12,16 @@ def make_optimizers(network: nn.Module, config: LoopConfig) -> list[torch.optim.
     """One optimiser, or two that share the trainable weights.
 
     Muon (Jordan et al. 2024) makes every step of a matrix orthogonal, scaled to the size of a step
-    of AdamW, so that one learning rate serves both. Vectors, and the matrices that meet data
-    (first and last layers), stay with AdamW.
+    of AdamW, so that one learning rate serves both. Vectors, the matrices that meet data (first and
+    last layers) and those that turn noise level and text into shifts and gates (`modulation`: their
+    inputs span few directions, an orthogonal step is mostly noise) stay with AdamW.
     """
     trainable = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
-    inner = [p for name, p in trainable if p.ndim == 2 and ".blocks." in f".{name}"]
+    inner = [
+        p
+        for name, p in trainable
+        if p.ndim == 2 and ".blocks." in f".{name}" and ".modulation." not in name
+    ]
     if config.optimizer != "muon" or not inner:
         return [_adamw((p for _, p in trainable), config)]
     taken = {id(p) for p in inner}

@@ -1,0 +1,153 @@
+"""`bghop data`: making and looking at data sets."""
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+
+if TYPE_CHECKING:
+    from bghop.jobs.data_synthesize import SynthesizedData
+
+
+@dataclass(frozen=True, kw_only=True)
+class Synthesize:
+    """Make a data set: parametric objects, hands for them, checks.
+
+    Writes records.parquet, objects.parquet and provenance.parquet (docs/records.md), report.md,
+    report.html and pictures. The same command continues after an interruption; the same seed makes
+    the same data. Needs the extra bghop[benchmark].
+    """
+
+    out: Annotated[Path, tyro.conf.arg(metavar="DIR")]
+    """Folder of the data set."""
+    objects: Annotated[int, tyro.conf.arg(metavar="N")] = 200
+    """Objects; families take turns."""
+    grasps: Annotated[int, tyro.conf.arg(metavar="N")] = 16
+    """Candidates an object; some of them are rejected."""
+    hands: Literal["both", "one"] = "both"
+    """`one`: one-hand grasps, left and right in turn."""
+    families: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME [NAME ...]")] = ()
+    """Families of objects; all that are not held out if not given."""
+    seed: Annotated[int, tyro.conf.arg(metavar="S")] = 0
+    """Of everything."""
+    hold_every: Annotated[int, tyro.conf.arg(metavar="N")] = 40
+    """Every N-th object's grasps are also tested by simulation, for the report; 0 for none."""
+    workers: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
+    """Processes, one core each; the data do not depend on it. None: as many as there are cores."""
+    no_pictures: bool = False
+    """Write the report without pictures."""
+    overwrite: bool = False
+    """Replace another data set in --out."""
+    quiet: bool = False
+    """Print nothing but errors."""
+    json: bool = False
+    """Print one JSON object on stdout at the end."""
+
+    def run(self) -> int:
+        """Makes the data; the exit code."""
+        from bghop.jobs.data_options import SynthesizeDataJob, check_data_options
+        from bghop.processes import available_cores
+
+        job = SynthesizeDataJob(
+            out=self.out,
+            objects=self.objects,
+            grasps=self.grasps,
+            hands=self.hands,
+            families=self.families,
+            seed=self.seed,
+            hold_every=self.hold_every,
+            workers=available_cores() if self.workers is None else self.workers,
+            pictures=not self.no_pictures,
+            overwrite=self.overwrite,
+        )
+        check_data_options(job)  # before torch is imported: a typing error is told at once
+        from bghop.cli.progress import Talker
+        from bghop.jobs.data_synthesize import DataListener, run_synthesize_data
+
+        talker, quiet = Talker(quiet=self.quiet), self.quiet
+
+        class Teller(DataListener):
+            def stage(self, stage: str, done: int, total: int) -> None:
+                talker.stage("data", stage, done, total)
+
+            def said(self, message: str) -> None:
+                if not quiet:
+                    print(message, file=sys.stderr)
+
+        try:
+            made = run_synthesize_data(job, listener=Teller())
+        finally:
+            talker.close()
+        if self.json:
+            print(json.dumps(_numbers(made)))
+        elif not self.quiet:
+            print(_words(made))
+        return 0
+
+
+def _numbers(made: "SynthesizedData") -> dict[str, object]:
+    return {
+        "out": str(made.out),
+        "state": made.state,
+        "objects": len(made.objects),
+        "candidates": sum(report.candidates for report in made.objects),
+        "interactions": made.accepted,
+        "core_seconds": round(made.core_seconds, 1),
+    }
+
+
+def _words(made: "SynthesizedData") -> str:
+    candidates = sum(report.candidates for report in made.objects)
+    share = made.accepted / max(candidates, 1)
+    rate = made.accepted / max(made.core_seconds, 1e-9)
+    before = " (finished before)" if made.state == "kept" else ""
+    return (
+        f"{made.out}: {made.accepted} interactions with {len(made.objects)} objects{before}; "
+        f"{share:.0%} of the candidates, {rate:.1f} /s and core; see {made.out / 'report.html'}"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Families:
+    """List the families of objects that `synthesize` can make."""
+
+    picture: Annotated[Path | None, tyro.conf.arg(metavar="PNG")] = None
+    """Also draw one member of each into this file."""
+    seed: Annotated[int, tyro.conf.arg(metavar="S")] = 0
+    """Of the members that are drawn."""
+    json: bool = False
+    """Print JSON instead of a table."""
+
+    def run(self) -> int:
+        """Lists, and draws if asked to; the exit code."""
+        from bghop.objects.catalog import FAMILIES
+
+        if self.json:
+            print(json.dumps({name: list(kind.texts) for name, kind in FAMILIES.items()}))
+        else:
+            width = max(len(name) for name in FAMILIES)
+            for name, kind in FAMILIES.items():
+                joint = " (has a joint)" if kind.articulated else ""
+                print(f"{name:{width}}  {', '.join(kind.texts)}{joint}")
+        if self.picture is not None:
+            from bghop.jobs.data_families import draw_families
+
+            draw_families(self.picture, seed=self.seed)
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """Make data sets."""
+
+    verb: (
+        Annotated[Synthesize, tyro.conf.subcommand("synthesize", prefix_name=False)]
+        | Annotated[Families, tyro.conf.subcommand("families", prefix_name=False)]
+    )
+
+    def run(self) -> int:
+        """Runs what was asked for; the exit code."""
+        return self.verb.run()

@@ -1,0 +1,191 @@
+"""One object with its grasps: from a seed and a number to records, the same on every machine."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+import torch
+
+from bghop.data.objects import StoredObject
+from bghop.data.objects_from_mesh import object_from_articulated, object_from_mesh
+from bghop.data.record import Records
+from bghop.datagen.candidates import CandidateOptions, make_candidates
+from bghop.datagen.checks import REASONS, Checked, CheckOptions, check
+from bghop.datagen.played import Played, played
+from bghop.datagen.roles import places_of
+from bghop.geometry.articulated import ArticulatedObject
+from bghop.geometry.mesh import Mesh, MeshQuery
+from bghop.geometry.sdf import sdf_from_mesh
+from bghop.hands.model import HandModel, HandParameters
+from bghop.hands.person import draw_shape, person_model
+from bghop.objects.catalog import FAMILIES, family_named
+from bghop.objects.family import ShapeSample
+from bghop.objects.seeds import training_rng
+from bghop.physics.body import body_of
+from bghop.physics.hold import hold_tests
+
+Hands = Literal["both", "one"]
+SOURCE = "synthetic"
+VAL_SHARE = 0.05
+"""Of the objects."""
+SMALLEST, LARGEST = 0.055, 0.46
+"""Metres of an object's longest side."""
+_SHAPE, _GRASPS = 0, 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class MakeOptions:
+    """Whatever decides the data besides seed and number; plain values."""
+
+    families: tuple[str, ...]
+    """In the order in which objects take turns."""
+    hands: Hands = "both"
+    """`one`: left and right take turns from object to object."""
+    num: int = 16
+    """Candidates an object."""
+    sdf_resolution: int = 96
+    hold_every: int = 0
+    """The hold test of every so many-th object's accepted grasps; 0 for none."""
+    hold_most: int = 4
+    """Grasps of such an object that are tested, at random."""
+    candidates: CandidateOptions = field(default_factory=CandidateOptions)
+    checks: CheckOptions = field(default_factory=CheckOptions)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Shape:
+    """An object of the data: its numbers, its mesh at its joint value, its parts."""
+
+    key: str
+    sample: ShapeSample
+    mesh: Mesh
+    thing: ArticulatedObject | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Made:
+    """An object and its accepted grasps."""
+
+    shape: Shape
+    stored: StoredObject
+    records: Records
+    checked: Checked
+    """Of the accepted rows, in the order of `records`."""
+    played: Played
+    held: tuple[bool | None, ...]
+    """Of the hold test; None where it was not run."""
+    num_candidates: int
+    rejected: dict[str, int]
+    """By reason."""
+    seconds: float
+
+
+def make_shape(options: MakeOptions, seed: int, number: int) -> Shape:
+    """Object `number` of the data set of a seed: families take turns, members are drawn."""
+    name = options.families[number % len(options.families)]
+    family, rng = FAMILIES[name], training_rng(seed, number, _SHAPE)
+    while True:
+        sample = family.sample(rng)
+        mesh = family.mesh(sample)
+        if SMALLEST <= float(mesh.extents.max()) <= LARGEST:
+            break
+    return Shape(
+        key=f"{name}_{seed}_{number:05d}", sample=sample, mesh=mesh,
+        thing=family.articulated_object(sample),
+    )  # fmt: skip
+
+
+def shape_of(family: str, parameters: Mapping[str, float], joint_value: float | None) -> Mesh:
+    """The mesh of an object of a data set, from the numbers in its report."""
+    sample = ShapeSample(family=family, parameters=parameters, joint_value=joint_value)
+    return family_named(family).mesh(sample)
+
+
+def make(options: MakeOptions, seed: int, number: int, model: HandModel) -> Made:
+    """Object `number` and its grasps.
+
+    Args:
+        options: See `MakeOptions`.
+        seed: Of the data set.
+        number: Of the object; each has its own random streams.
+        model: The hands.
+    """
+    start = time.perf_counter()
+    shape = make_shape(options, seed, number)
+    mesh = shape.mesh
+    present = (True, True) if options.hands == "both" else (number % 2 == 0, number % 2 == 1)
+    rng = training_rng(seed, number, _GRASPS, sum(present))
+    person_shape = draw_shape(model, torch.Generator().manual_seed(int(rng.integers(2**62))))
+    person = person_model(model, person_shape)
+    sdf = sdf_from_mesh(mesh, resolution=options.sdf_resolution)
+    places = places_of(mesh, shape.thing, rng=rng)
+    found = make_candidates(
+        mesh, sdf, places, person, num=options.num, present=present, rng=rng,
+        options=options.candidates,
+    )  # fmt: skip
+    query = MeshQuery(mesh)
+    checked = check(found, sdf, query, body_of(mesh, query, samples=40_000), person, options.checks)
+    rows = checked.accepted.nonzero().squeeze(-1)
+    hands = found.hands.rows(rows)
+    held: list[bool | None] = [None] * len(rows)
+    if options.hold_every and number % options.hold_every == 0 and len(rows):
+        tested = rng.permutation(len(rows))[: options.hold_most].tolist()
+        results = hold_tests(mesh, person, [hands.rows(i) for i in tested], query=query, threads=1)
+        for i, result in zip(tested, results, strict=True):
+            held[i] = result.success
+    return Made(
+        shape=shape,
+        stored=_stored(shape),
+        records=_records(shape, hands, model, person_shape, seed),
+        checked=_rows(checked, rows),
+        played=played(hands, sdf, places, person),
+        held=tuple(held),
+        num_candidates=len(checked.reason),
+        rejected={reason: checked.reason.count(reason) for reason in REASONS},
+        seconds=time.perf_counter() - start,
+    )
+
+
+def _rows(checked: Checked, rows: torch.Tensor) -> Checked:
+    return Checked(
+        reason=tuple(checked.reason[i] for i in rows.tolist()), depth_mm=checked.depth_mm[rows],
+        fingers=checked.fingers[rows], residual=checked.residual[rows],
+        instability=checked.instability[rows],
+    )  # fmt: skip
+
+
+def _stored(shape: Shape) -> StoredObject:
+    if shape.thing is None:
+        return object_from_mesh(shape.key, shape.mesh)
+    return object_from_articulated(shape.key, shape.thing)
+
+
+def _records(
+    shape: Shape, hands: HandParameters, model: HandModel, person: torch.Tensor, seed: int
+) -> Records:
+    num = len(hands.present)
+    there = hands.present[..., None]
+    eye = torch.eye(4).expand(num, 2, 4, 4)
+    T = torch.where(there[..., None], hands.T_object_hand.detach(), eye)
+    pose = torch.where(there[..., None], hands.pose.detach(), torch.zeros(1))
+    both = person.expand(num, 2, -1)
+    texts = FAMILIES[shape.sample.family].texts
+    sides = "".join(
+        letter for letter, here in zip("lr", hands.present[:1].flatten().tolist(), strict=False)
+        if here
+    )  # fmt: skip
+    # By object, from its key alone: more objects later leave the split of these as it is.
+    val = np.random.default_rng(list(shape.key.encode())).random() < VAL_SHARE
+    return Records(
+        id=tuple(f"{shape.key}/{sides}{i:03d}" for i in range(num)),
+        object=(shape.key,) * num,
+        text=tuple(texts[i % len(texts)] for i in range(num)),
+        split=("val" if val else "train",) * num,
+        source=(f"{SOURCE}-{seed}",) * num,
+        joint_value=torch.full((num,), shape.sample.joint_value or 0.0),
+        hands=replace(hands, T_object_hand=T, pose=pose, shape=torch.where(there, both, 0.0)),
+        hand_model=model.name,
+        shape_names=model.shape_names,
+    )

@@ -1,0 +1,172 @@
+"""Making a data set in several processes, part by part, continued after a kill.
+
+Every finished part (`PART` objects) is a folder below `parts/`; when all are there they become
+one records.parquet, objects.parquet and provenance.parquet, the report is written, and
+`dataset.json` says that the data set is finished.
+"""
+
+import shutil
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from bghop.datagen.making import MakeOptions, make
+from bghop.datagen.parts import (
+    PROVENANCE_FILE,
+    ObjectReport,
+    join_parts,
+    part_is_whole,
+    read_reports,
+    write_part,
+)
+from bghop.errors import ResultError
+from bghop.files import read_json, remove_leftovers, write_json, writing
+from bghop.hands.model import HandModel
+from bghop.hands.open_hand import load_open_hand
+from bghop.jobs.data_options import SynthesizeDataJob, check_data_options
+from bghop.jobs.data_report import write_data_report
+from bghop.jobs.result_folder import job_identity
+from bghop.objects.catalog import FAMILIES, family_named
+from bghop.processes import run_all
+from bghop.version import __version__
+
+PART = 8
+"""Objects that are made in one go; what a kill can lose on each core."""
+STATE_FILE, PARTS = "dataset.json", "parts"
+_FORMAT, _FORMAT_VERSION = "bghop-dataset", 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class SynthesizedData:
+    """What became of the data set."""
+
+    out: Path
+    state: str
+    """`done`, or `kept` (finished by an earlier run)."""
+    objects: tuple[ObjectReport, ...]
+
+    @property
+    def accepted(self) -> int:
+        """Interactions."""
+        return sum(report.accepted for report in self.objects)
+
+    @property
+    def core_seconds(self) -> float:
+        """Of all objects together, on one core each."""
+        return sum(report.seconds for report in self.objects)
+
+
+class DataListener:
+    """Hears what a job does; this base class ignores it."""
+
+    def stage(self, stage: str, done: int, total: int) -> None:
+        """`done` of `total` objects are there."""
+
+    def said(self, message: str) -> None:
+        """Something worth a line."""
+
+
+def run_synthesize_data(
+    job: SynthesizeDataJob, *, listener: DataListener | None = None
+) -> SynthesizedData:
+    """Make the parts that are missing, then join them and write the report.
+
+    Args:
+        job: What to make.
+        listener: Hears of the progress.
+
+    Raises:
+        BghopError: An option or the folder cannot be used, or no candidate was accepted.
+    """
+    check_data_options(job)
+    for name in job.families:
+        family_named(name)
+    listener = listener or DataListener()
+    options = MakeOptions(
+        families=job.families or tuple(FAMILIES), hands=job.hands, num=job.grasps,
+        hold_every=job.hold_every,
+    )  # fmt: skip
+    settings = {
+        "format_version": _FORMAT_VERSION, "bghop_version": __version__, "seed": job.seed,
+        "objects": job.objects, "options": asdict(options),
+    }  # fmt: skip
+    header = {"job": job_identity(settings)}
+    if _is_finished(job, header):
+        reports = read_reports(job.out / PROVENANCE_FILE)
+        return SynthesizedData(out=job.out, state="kept", objects=tuple(reports))
+    _begin(job, header, settings)
+    folders = [job.out / PARTS / f"{k:05d}" for k in range(-(-job.objects // PART))]
+    tasks = [
+        (options, job.seed, range(k * PART, min(job.objects, (k + 1) * PART)), folder, header)
+        for k, folder in enumerate(folders)
+        if not part_is_whole(folder, header)
+    ]
+    done = job.objects - sum(len(task[2]) for task in tasks)
+    accepted = 0
+    listener.stage("objects", done, job.objects)
+    for count, found in run_all(_make_part, tasks, job.workers):
+        done, accepted = done + count, accepted + found
+        listener.stage(f"objects, {accepted} interactions", done, job.objects)
+    join_parts(folders, job.out, header)
+    reports = read_reports(job.out / PROVENANCE_FILE)
+    listener.stage("report", 0, 1)
+    write_data_report(job.out, reports, pictures=job.pictures, say=listener.said)
+    _write_state(job, header, settings, "finished")
+    shutil.rmtree(job.out / PARTS, ignore_errors=True)
+    listener.stage("report", 1, 1)
+    return SynthesizedData(out=job.out, state="done", objects=tuple(reports))
+
+
+def _make_part(
+    options: MakeOptions, seed: int, numbers: range, folder: Path, header: dict[str, Any]
+) -> tuple[int, int]:
+    """Objects made and interactions accepted; runs in a process of its own."""
+    made = [make(options, seed, number, _hand_model()) for number in numbers]
+    write_part(folder, made, header)
+    return len(made), sum(len(each.records) for each in made)
+
+
+@cache
+def _hand_model() -> HandModel:
+    return load_open_hand()
+
+
+def _is_finished(job: SynthesizeDataJob, header: dict[str, Any]) -> bool:
+    """Whether this data set is complete here.
+
+    Raises:
+        ResultError: The folder holds another one, or something else (unless overwrite).
+    """
+    if job.out.exists() and not job.out.is_dir():
+        raise ResultError(f"{job.out} is a file: choose a folder with --out")
+    state = job.out / STATE_FILE
+    if job.overwrite or not job.out.exists():
+        return False
+    remedy = "add --overwrite to replace it or choose another --out"
+    if not state.exists():
+        if (job.out / PROVENANCE_FILE).exists() or (job.out / PARTS).exists():
+            raise ResultError(f"{job.out} holds data of unknown origin: {remedy}")
+        return False
+    content = read_json(state)
+    if not isinstance(content, dict) or content.get("job") != header["job"]:
+        raise ResultError(f"{job.out} holds data made with other options: {remedy}")
+    return content.get("state") == "finished" and (job.out / PROVENANCE_FILE).exists()
+
+
+def _begin(job: SynthesizeDataJob, header: dict[str, Any], settings: dict[str, Any]) -> None:
+    with writing(job.out):
+        (job.out / PARTS).mkdir(parents=True, exist_ok=True)
+        if job.overwrite:
+            (job.out / STATE_FILE).unlink(missing_ok=True)
+            shutil.rmtree(job.out / PARTS)
+            (job.out / PARTS).mkdir()
+    remove_leftovers(job.out)
+    _write_state(job, header, settings, "running")
+
+
+def _write_state(
+    job: SynthesizeDataJob, header: dict[str, Any], settings: dict[str, Any], state: str
+) -> None:
+    content = {"format": _FORMAT, **header, "state": state, "settings": settings}
+    write_json(job.out / STATE_FILE, content, indent=1)

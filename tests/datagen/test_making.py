@@ -1,0 +1,95 @@
+"""An object and its grasps from a seed and a number: checked, whole, the same again."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from bghop.data.objects import stack_objects
+from bghop.data.objects_from_mesh import REACH
+from bghop.datagen.candidates import CandidateOptions
+from bghop.datagen.checks import CheckOptions
+from bghop.datagen.making import MakeOptions, make, make_shape, shape_of
+from bghop.evaluation.metrics import FINGER_DISTANCE
+from bghop.geometry.mesh import MeshQuery
+from bghop.synthesis.optimize import OptimizeOptions
+
+OPTIONS = MakeOptions(
+    families=("box", "mug", "lidded_box"), num=6,
+    candidates=CandidateOptions(optimize=OptimizeOptions(steps=60, prune_at=())),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def made(hand_model):
+    return make(OPTIONS, 0, 2, hand_model)
+
+
+def test_records_say_what_the_checks_saw(made, hand_model):
+    """The stored hands, on the average model with their shape, against the exact mesh."""
+    records, checks = made.records, CheckOptions()
+    assert len(records) >= 2
+    shape = made.shape.sample
+    mesh = shape_of(shape.family, shape.parameters, shape.joint_value)
+    query = MeshQuery(mesh)
+    with torch.no_grad():
+        vertices = hand_model.pose_hands(records.hands).vertices_object.double().numpy()
+    for i in range(len(records)):
+        for side in range(2):
+            distance = query.signed_distances(vertices[i, side])
+            depth = 1000 * max(0.0, -distance.min())
+            assert abs(depth - float(made.checked.depth_mm[i, side])) < 0.6
+            assert depth < checks.deepest_mm + 0.6
+            near = [np.abs(distance[pad]).min() for pad in hand_model.regions.pads]
+            assert sum(gap < FINGER_DISTANCE + 0.001 for gap in near) >= checks.fewest_fingers
+    assert (made.checked.residual <= checks.unbalanced).all()
+
+
+def test_no_two_grasps_are_copies(made, hand_model):
+    with torch.no_grad():
+        joints = hand_model.joints(made.records.hands)
+    apart = (joints[:, None] - joints).norm(dim=-1).mean((-1, -2))
+    apart.fill_diagonal_(1.0)
+    assert apart.min() >= CheckOptions().copy_distance
+
+
+def test_every_candidate_is_accounted_for(made):
+    assert made.num_candidates == len(made.records) + sum(made.rejected.values())
+
+
+def test_the_stored_object_is_the_one_that_was_held(made):
+    store = stack_objects([made.stored], reach=REACH)
+    assert made.stored.joint is not None
+    assert set(made.records.object) == {made.stored.key}
+    assert store is not None
+    assert (made.records.joint_value == made.shape.sample.joint_value).all()
+
+
+def test_equal_seeds_and_numbers_make_equal_data(made, hand_model):
+    again = make(OPTIONS, 0, 2, hand_model)
+    assert again.records.id == made.records.id
+    assert torch.equal(again.records.hands.T_object_hand, made.records.hands.T_object_hand)
+    assert make_shape(OPTIONS, 0, 5).sample != make_shape(OPTIONS, 0, 2).sample
+    assert make_shape(OPTIONS, 1, 2).sample != make_shape(OPTIONS, 0, 2).sample
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_one_hand_grasps_have_one_hand(number, hand_model):
+    found = make(replace(OPTIONS, hands="one"), 0, number, hand_model)
+    hands = found.records.hands
+    assert len(hands.present) > 0
+    assert (hands.present == torch.tensor([number == 0, number == 1])).all()
+    other = 1 - hands.present[0].long().argmax()
+    assert torch.equal(hands.T_object_hand[:, other], torch.eye(4).expand(len(hands.present), 4, 4))
+    assert not hands.pose[:, other].any()
+    assert not hands.shape[:, other].any()
+    # The same object as with two hands.
+    assert found.shape.key == make_shape(OPTIONS, 0, number).key
+
+
+def test_people_differ_from_object_to_object(made, hand_model):
+    other = make(OPTIONS, 0, 5, hand_model)
+    first, second = made.records.hands.shape[0], other.records.hands.shape[0]
+    assert torch.equal(first[0], first[1])  # both hands of one person
+    assert (first - second).abs().max() > 0.1
