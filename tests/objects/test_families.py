@@ -32,8 +32,8 @@ def pieces_of(mesh: Mesh) -> list[Mesh]:
 
 
 def test_there_are_enough_families_of_both_kinds():
-    assert len(RIGID) >= 14
-    assert len(JOINTED) >= 4
+    assert len(RIGID) >= 40
+    assert len(JOINTED) >= 12
     texts = [text for kind in FAMILIES.values() for text in kind.texts[:1]]
     assert len(set(texts)) == len(FAMILIES)
 
@@ -86,8 +86,9 @@ def test_walls_have_an_inside(name):
     query = MeshQuery(mesh)
     outer = ~query.contains(points + 1e-5 * normals)
     depth = -query.signed_distances(points - 0.0014 * normals)[outer]
-    # Tiles, blades and strings have many edges close together.
-    least = 0.60 if name in ("puzzle_cube", "scissors", "racket") else 0.88
+    # Tiles, keys, blades and strings have many edges close together.
+    edged = ("puzzle_cube", "scissors", "racket", "phone", "keyboard")
+    least = 0.60 if name in edged else 0.88
     assert (depth > 0.0011).mean() > least
 
 
