@@ -258,7 +258,7 @@ def teapot(*, radius: float, height_ratio: float, spout_ratio: float) -> Mesh:
                   [0.85 * reach, 0, 0.80 * height], [reach, 0, 1.02 * height]]), 26)  # fmt: skip
     spout = bar(path, radius * (0.26 - 0.15 * share))
     handle = bar(
-        [(-0.80 * radius, 0, 0.86 * height), (-1.75 * radius, 0, 0.95 * height),
+        [(-0.62 * radius, 0, 0.84 * height), (-1.75 * radius, 0, 0.95 * height),
          (-1.75 * radius, 0, 0.25 * height), (-0.88 * radius, 0, 0.22 * height)],
         0.0065, rounding=0.045,
     )  # fmt: skip

@@ -40,7 +40,7 @@ def teddy_bear(*, height: float, belly_ratio: float, head_ratio: float) -> Mesh:
 
 @family(
     "toy elephant", "elephant",
-    height=(0.09, 0.26), belly_ratio=(0.29, 0.33), trunk_ratio=(0.5, 0.62), ear_ratio=(0.24, 0.3),
+    height=(0.065, 0.26), belly_ratio=(0.29, 0.33), trunk_ratio=(0.5, 0.62), ear_ratio=(0.24, 0.3),
 )  # fmt: skip
 def toy_elephant(
     *, height: float, belly_ratio: float, trunk_ratio: float, ear_ratio: float
@@ -79,7 +79,7 @@ def toy_elephant(
 
 @family(
     "toy dog", "dog", "stuffed animal",
-    height=(0.1, 0.26), belly_ratio=(0.17, 0.21), head_ratio=(0.17, 0.2), leg_ratio=(0.3, 0.38),
+    height=(0.065, 0.26), belly_ratio=(0.17, 0.21), head_ratio=(0.17, 0.2), leg_ratio=(0.3, 0.38),
 )  # fmt: skip
 def toy_dog(*, height: float, belly_ratio: float, head_ratio: float, leg_ratio: float) -> Mesh:
     """A standing dog with hanging ears that looks towards +x."""
