@@ -63,7 +63,7 @@ def laptop(*, width: float, depth_ratio: float, base: float, lid: float) -> Arti
 
 
 @family(
-    "box with lid", "chest", "storage box",
+    "box with lid", "box", "chest", "storage box",
     joint_range=(np.radians(15), np.radians(110)),
     width=(0.12, 0.32), depth_ratio=(0.62, 0.8), height_ratio=(0.36, 0.55), wall=(0.004, 0.007),
 )  # fmt: skip
