@@ -10,7 +10,9 @@ import trimesh
 from bghop.errors import MeshError, OptionError
 from bghop.geometry.mesh import Mesh
 from bghop.geometry.shapes import mug, torus
-from bghop.objects.sets import STRATA_CM, ObjectSet, object_set
+from bghop.objects.catalog import mesh_of
+from bghop.objects.sets import STRATA_CM, ObjectSet, held_out_family_sample, object_set
+from bghop.objects.splits import HELD_OUT_RELATIVES, held_out_families
 
 
 def write(mesh: Mesh, file: Path) -> None:
@@ -66,6 +68,47 @@ def test_objects_reach_other_processes_without_their_mesh_and_build_it_there(sha
     assert copy.mesh is copy.mesh
 
 
+@pytest.fixture(scope="module")
+def held_out() -> ObjectSet:
+    return object_set("held-out")
+
+
+def test_held_out_has_three_sizes_of_every_held_out_family(held_out):
+    names = [item.name for item in held_out.items]
+    assert len(names) == len(set(names)) == 3 * len(HELD_OUT_RELATIVES)
+    for number, (family, kind) in enumerate(held_out_families().items()):
+        assert {f"{family}_{size}" for size in ("small", "medium", "large")} <= set(names)
+        samples = [held_out_family_sample(number, size) for size in range(3)]
+        first, (low, high) = next(iter(kind.ranges.items()))
+        shares = [(sample.parameters[first] - low) / (high - low) for sample in samples]
+        assert [int(3 * share) for share in shares] == [0, 1, 2]
+        # All else is drawn anew for each, and the joint too.
+        assert len({tuple(sample.parameters.values())[1:] for sample in samples}) == 3
+        assert len({sample.joint_value for sample in samples}) == (3 if kind.articulated else 1)
+
+
+def test_held_out_objects_are_what_their_samples_say(held_out):
+    item = held_out.items[list(HELD_OUT_RELATIVES).index("phone")]
+    sample = held_out_family_sample(list(HELD_OUT_RELATIVES).index("phone"), 0)
+    assert (item.name, item.family, item.text) == ("phone_small", "phone", "phone")
+    assert item.articulated
+    assert item.mesh.vertices.tobytes() == mesh_of(sample).vertices.tobytes()
+    assert pickle.loads(pickle.dumps(sample)) == sample  # noqa: S301
+
+
+def test_the_start_of_held_out_has_every_family_once_in_changing_sizes(held_out):
+    few = object_set(f"held-out:{len(HELD_OUT_RELATIVES)}")
+    assert few.name == f"held-out_{len(HELD_OUT_RELATIVES)}"
+    assert [item.family for item in few.items] == list(HELD_OUT_RELATIVES)
+    sizes = [item.name.rpartition("_")[2] for item in few.items]
+    assert sizes[:3] == ["small", "medium", "large"]
+    for old, new in zip(held_out.items[:4], few.items[:4], strict=True):
+        assert old.name == new.name
+        assert old.mesh.vertices.tobytes() == new.mesh.vertices.tobytes()
+    (other,) = object_set("held-out:1", seed=1).items
+    assert other.mesh.vertices.tobytes() != held_out.items[0].mesh.vertices.tobytes()
+
+
 def test_a_folder_gives_every_mesh_below_it_in_order_with_unique_names(tmp_path):
     write(mug(), tmp_path / "b" / "cup.ply")
     write(torus(0.1, 0.02), tmp_path / "a_ring.stl")
@@ -106,13 +149,21 @@ def test_a_broken_file_is_named_when_it_is_used_and_the_others_work(tmp_path):
 @pytest.mark.parametrize("source", ["shape", "no/such/folder", "cup.obj", ""])
 def test_unknown_sets_are_refused_with_what_exists(source, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(OptionError, match=r"use shapes, shapes:N \(N from 1 to 24\), a folder"):
+    with pytest.raises(
+        OptionError, match=r"use shapes, shapes:N \(N from 1 to 24\), held-out.*a folder"
+    ):
         object_set(source)
 
 
 @pytest.mark.parametrize("source", ["shapes:0", "shapes:25", "shapes:many", "shapes:", "shapes:-3"])
 def test_counts_out_of_range_are_refused(source):
     with pytest.raises(OptionError, match="N from 1 to 24"):
+        object_set(source)
+
+
+@pytest.mark.parametrize("source", ["held-out:0", "held-out:28", "held-out:few"])
+def test_counts_of_held_out_objects_out_of_range_are_refused(source):
+    with pytest.raises(OptionError, match="use held-out:N with N from 1 to 27"):
         object_set(source)
 
 

@@ -5,9 +5,20 @@ import pytest
 
 from bghop.geometry.mesh import MeshQuery
 from bghop.geometry.shapes import loft, tube
-from bghop.objects.blocks import centred, union_of_blocks
+from bghop.objects.blocks import centred, union_of_blocks, with_round_corners
 from bghop.objects.outlines import ellipse, filleted, inset, resampled, rounded_rectangle, spline
-from bghop.objects.solids import blend, hoop, moved, open_box, prism, slab, turned, vessel
+from bghop.objects.solids import (
+    blend,
+    hoop,
+    moved,
+    open_box,
+    peg,
+    prism,
+    slab,
+    stacked,
+    turned,
+    vessel,
+)
 
 
 def test_a_loft_between_squares_is_a_frustum():
@@ -33,6 +44,39 @@ def test_a_slab_is_a_box_without_its_edges():
 def test_a_prism_has_base_times_height():
     solid = prism(ellipse(0.2, 0.1, num=400), 0.05, rounding=1e-5)
     assert solid.volume == pytest.approx(np.pi * 0.1 * 0.05 * 0.05, rel=2e-3)
+
+
+def test_stacked_outlines_are_cut_cones():
+    circle = ellipse(0.1, 0.1, num=400)
+    cone = stacked([(circle, 0.0), (0.5 * circle, 0.06)])
+    assert cone.is_watertight
+    assert cone.volume == pytest.approx(np.pi * 0.06 / 3 * (25 + 12.5 + 6.25) * 1e-4, rel=1e-3)
+
+
+def test_a_frame_makes_the_screen_one_millimetre_deeper():
+    outline = rounded_rectangle(0.2, 0.1, 0.015)
+    plain, framed = (prism(outline, 0.01, frame=frame) for frame in (0.0, 0.01))
+    assert framed.is_watertight
+    assert plain.volume - framed.volume == pytest.approx(0.18 * 0.08 * 0.001, rel=0.02)
+    np.testing.assert_allclose(plain.bounds, framed.bounds, atol=1e-12)
+
+
+def test_a_peg_has_few_faces():
+    knob = peg(0.01, 0.02, rounding=0.001)
+    assert knob.is_watertight
+    assert knob.volume == pytest.approx(np.pi * 0.01**2 * 0.02, rel=0.03)
+    assert len(knob.faces) < 600
+
+
+def test_round_corners_of_blocks_lie_on_circles():
+    block = union_of_blocks([centred(0.2, 0.1, (0.0, 0.02))], step=0.002)
+    round_ = with_round_corners(block, 0.02)
+    assert round_.is_watertight
+    assert np.array_equal(round_.bounds, block.bounds)
+    assert round_.volume == pytest.approx(0.02 * (0.2 * 0.1 - (4 - np.pi) * 0.02**2), rel=1e-3)
+    away = np.linalg.norm(round_.vertices[:, :2] - [0.08, 0.03], axis=1)
+    corner = (round_.vertices[:, :2] > [0.08 - 1e-9, 0.03 - 1e-9]).all(axis=1)
+    assert away[corner].max() == pytest.approx(0.02)
 
 
 def test_an_open_box_has_the_volume_of_its_floor_and_walls():

@@ -28,8 +28,9 @@ class Evaluate:
     """
 
     objects: Annotated[str, tyro.conf.arg(metavar="SET|FOLDER|FILE")]
-    """`shapes` (24 held-out objects), `shapes:N` (the first N of them), a folder of mesh files in
-    metres with z up, or one such file."""
+    """`shapes` (24 held-out objects of training families), `held-out` (27 objects of held-out
+    families), `shapes:N` or `held-out:N` (the first N of them), a folder of mesh files in metres
+    with z up, or one such file."""
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")]
     """Folder of the results."""
     methods: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME [NAME ...]")] = (

@@ -1,6 +1,7 @@
 """The exact union of boxes: one closed surface without the walls between them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -49,6 +50,26 @@ def union_of_blocks(blocks: Sequence[Block], *, step: float) -> Mesh:
     places = np.unravel_index(used, size)
     vertices = np.stack([line[place] for line, place in zip(planes, places, strict=True)], axis=1)
     return Mesh(vertices=vertices, faces=index.reshape(-1, 3).astype(np.int64))
+
+
+def with_round_corners(mesh: Mesh, radius: float) -> Mesh:
+    """The upright edges at the four outer corners of a block made round.
+
+    Points of the squares at the corners move towards the middle of the rounding, so that those on
+    the two sides come to lie on a circle; faces should be smaller than the radius.
+
+    Args:
+        mesh: a union of blocks whose box, seen from above, is filled at its corners.
+        radius: of the corners, metres.
+    """
+    low, high = mesh.bounds[:, :2]
+    middle, reach = (low + high) / 2, (high - low) / 2
+    flat = mesh.vertices[:, :2] - middle
+    out = np.maximum(np.abs(flat) - (reach - radius), 0.0)
+    length = np.linalg.norm(out, axis=1)
+    share = np.where(length > 0, out.max(axis=1) / np.maximum(length, 1e-12), 1.0)
+    flat = np.sign(flat) * (np.abs(flat) - out * (1 - share[:, None]))
+    return replace(mesh, vertices=np.column_stack([flat + middle, mesh.vertices[:, 2]]))
 
 
 def centred(width: float, depth: float, z: tuple[float, float]) -> Block:

@@ -5,7 +5,17 @@ from types import MappingProxyType
 
 from bghop.errors import OptionError
 from bghop.geometry.mesh import Mesh
-from bghop.objects.families import articulated, boxes, containers, round, tools  # noqa: F401
+from bghop.objects.families import (  # noqa: F401
+    appliances,
+    articulated,
+    boxes,
+    containers,
+    devices,
+    jugs,
+    round,
+    tools,
+    toys,
+)
 from bghop.objects.family import REGISTERED, Family, ShapeSample
 
 FAMILIES: Mapping[str, Family] = MappingProxyType(REGISTERED)

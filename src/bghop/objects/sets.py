@@ -1,18 +1,23 @@
-"""Named sets of objects for the benchmark: the held-out shapes, a folder of meshes, one mesh."""
+"""Named sets of objects for the benchmark: shapes, held-out families, a folder of meshes, a mesh.
+
+`shapes` are held-out members of training families, `held-out` are members of held-out families.
+"""
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from bghop.errors import MeshError, OptionError
 from bghop.geometry.loading import FORMATS, load_mesh
 from bghop.geometry.mesh import Mesh
-from bghop.objects.catalog import family_named
+from bghop.objects.catalog import family_named, mesh_of
 from bghop.objects.family import ShapeSample
 from bghop.objects.seeds import held_out_rng
+from bghop.objects.splits import HELD_OUT_RELATIVES
 
 BENCHMARK_SEED = 0
 """The seed of the published set; another one draws other members of the same families."""
@@ -30,7 +35,12 @@ SHAPE_SLOTS: tuple[tuple[str, int], ...] = (
 """Family and stratum of each object. The first ones already differ in size and kind, so that
 `shapes:N` is a fair small set."""
 
+HELD_OUT_SIZES = ("small", "medium", "large")
+"""Three members of each held-out family, one from each third of its sizes."""
+
 _MOST_DRAWS = 2000
+# The slots of `shapes` are streams 0, 1, 2, ...; held-out families have theirs far from them.
+_FAMILY_STREAMS = 1000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -76,24 +86,26 @@ def object_set(source: str, *, seed: int = BENCHMARK_SEED) -> ObjectSet:
     """The objects that `source` names.
 
     Args:
-        source: `shapes` (24 held-out objects), `shapes:N` (the first N of them), a folder (every
+        source: `shapes` (24 held-out objects of training families), `held-out` (27 objects of
+            held-out families), `shapes:N` or `held-out:N` (the first N of them), a folder (every
             mesh file in it and below, sorted), or one mesh file.
-        seed: of the shapes; files do not depend on it.
+        seed: of the built-in sets; files do not depend on it.
 
     Raises:
         OptionError: there is no such set, folder or file, or no mesh in the folder.
     """
-    match = re.fullmatch(r"shapes(?::(.*))?", source)
+    match = re.fullmatch(r"(shapes|held-out)(?::(.*))?", source)
     if match:
-        return _shapes(source, match[1], seed)
+        return _built_in(match[1], match[2], seed)
     path = Path(source)
     if source and path.is_dir():
         return _folder(path)
     if path.is_file():
         return ObjectSet(name=path.stem, items=(_mesh_item(path, path.stem),))
     raise OptionError(
-        f"unknown object set '{source}': use shapes, shapes:N (N from 1 to {len(SHAPE_SLOTS)}), a "
-        "folder of meshes or a mesh file that exists"
+        f"unknown object set '{source}': use shapes, shapes:N (N from 1 to {len(SHAPE_SLOTS)}), "
+        f"held-out, held-out:N (N from 1 to {len(HELD_OUT_RELATIVES) * len(HELD_OUT_SIZES)}), "
+        "a folder of meshes or a mesh file that exists"
     )
 
 
@@ -112,30 +124,76 @@ def held_out_sample(slot: int, seed: int = BENCHMARK_SEED) -> ShapeSample:
     raise AssertionError(f"no {name} is between {low} and {high} cm long: mend SHAPE_SLOTS")
 
 
-def _held_out_mesh(slot: int, seed: int) -> Mesh:
-    sample = held_out_sample(slot, seed)
-    return family_named(sample.family).mesh(sample)
+def held_out_family_sample(number: int, size: int, seed: int = BENCHMARK_SEED) -> ShapeSample:
+    """Parameters and joint value of one object of the set `held-out`.
+
+    All is drawn as for any member; then the first argument of a family's function, its size, is
+    put at the same place of a third of its range.
+
+    Args:
+        number: of the family in `HELD_OUT_RELATIVES`.
+        size: which third, 0 to 2.
+        seed: of the set.
+    """
+    kind = family_named(list(HELD_OUT_RELATIVES)[number])
+    sample = kind.sample(held_out_rng(seed, _FAMILY_STREAMS + number, size))
+    first, (low, high) = next(iter(kind.ranges.items()))
+    length = low + (size * (high - low) + sample.parameters[first] - low) / len(HELD_OUT_SIZES)
+    parameters = MappingProxyType({**sample.parameters, first: length})
+    return replace(sample, parameters=parameters)
 
 
-def _shapes(source: str, count: str | None, seed: int) -> ObjectSet:
-    most = len(SHAPE_SLOTS)
-    if count is not None and not (re.fullmatch(r"[0-9]{1,9}", count) and 1 <= int(count) <= most):
-        raise OptionError(f"'{source}' is no object set: use shapes:N with N from 1 to {most}")
+def _shape(slot: int, seed: int) -> Mesh:
+    return mesh_of(held_out_sample(slot, seed))
+
+
+def _held_out_shape(number: int, size: int, seed: int) -> Mesh:
+    return mesh_of(held_out_family_sample(number, size, seed))
+
+
+def _built_in(name: str, count: str | None, seed: int) -> ObjectSet:
+    makers = {"shapes": _all_shapes, "held-out": _all_held_out}
     if seed < 0:
         raise OptionError(f"seed {seed} is negative: use 0 (the published set) or more")
-    items = []
-    for slot, (name, _) in enumerate(SHAPE_SLOTS[: None if count is None else int(count)]):
-        kind = family_named(name)
-        items.append(
-            BenchmarkObject(
-                name=name,
-                family=name,
-                text=kind.texts[0],
-                articulated=kind.articulated,
-                source=partial(_held_out_mesh, slot, seed),
-            )
+    items = makers[name](seed)
+    if count is None:
+        return ObjectSet(name=name, items=items)
+    if not (re.fullmatch(r"[0-9]{1,9}", count) and 1 <= int(count) <= len(items)):
+        raise OptionError(
+            f"'{name}:{count}' is no object set: use {name}:N with N from 1 to {len(items)}"
         )
-    return ObjectSet(name=source.replace(":", "_"), items=tuple(items))
+    return ObjectSet(name=f"{name}_{count}", items=items[: int(count)])
+
+
+def _all_shapes(seed: int) -> tuple[BenchmarkObject, ...]:
+    return tuple(
+        _item(name, name, partial(_shape, slot, seed)) for slot, (name, _) in enumerate(SHAPE_SLOTS)
+    )
+
+
+def _all_held_out(seed: int) -> tuple[BenchmarkObject, ...]:
+    """Every family once, then again; sizes change from object to object."""
+    families, most = list(HELD_OUT_RELATIVES), len(HELD_OUT_SIZES)
+    places = [
+        (number, (number + round_) % most)
+        for round_ in range(most) for number in range(len(families))
+    ]  # fmt: skip
+    return tuple(
+        _item(f"{families[number]}_{HELD_OUT_SIZES[size]}", families[number],
+              partial(_held_out_shape, number, size, seed))
+        for number, size in places
+    )  # fmt: skip
+
+
+def _item(name: str, family: str, source: Callable[[], Mesh]) -> BenchmarkObject:
+    kind = family_named(family)
+    return BenchmarkObject(
+        name=name,
+        family=family,
+        text=kind.texts[0],
+        articulated=kind.articulated,
+        source=source,
+    )
 
 
 def _folder(folder: Path) -> ObjectSet:

@@ -14,6 +14,7 @@ from bghop.objects.outlines import (
     Number,
     Outline,
     Points,
+    ellipse,
     filleted,
     inset,
     left_offset,
@@ -47,8 +48,30 @@ def joined(*meshes: Mesh) -> Mesh:
     return Mesh.concatenated(meshes)
 
 
+def stacked(outlines: Sequence[tuple[Outline, float]], *, caps: int = 3) -> Mesh:
+    """A full solid through level outlines, one above the other.
+
+    Args:
+        outlines: each with its height in metres, from the lowest on; with equally many points,
+            counter-clockwise, the end ones star-shaped about the mean of their points.
+        caps: rings between the edge and the middle of each end: long thin triangles from edge to
+            middle serve nobody.
+    """
+    rings = [_raised(outline, z) for outline, z in outlines]
+    shares = np.arange(1, caps + 1) / (caps + 1)
+    below = [_shrunk(rings[0], share) for share in shares]
+    above = [_shrunk(rings[-1], share) for share in reversed(shares)]
+    return loft(np.stack([*below, *rings, *above]))
+
+
 def prism(
-    outline: Outline, height: float, *, rounding: float = 0.001, layers: int = 6, caps: int = 3
+    outline: Outline,
+    height: float,
+    *,
+    rounding: float = 0.001,
+    layers: int = 6,
+    caps: int = 3,
+    frame: float = 0.0,
 ) -> Mesh:
     """An outline pulled up from z = 0 to `height`, its edges rounded.
 
@@ -58,18 +81,17 @@ def prism(
         rounding: radius of the upper and lower edges, metres; below the outline's own radii.
         layers: of the wall.
         caps: rings between the edge and the middle of each end.
+        frame: width of a frame on the upper side, in which a screen lies 1 mm deeper, metres; below
+            the outline's own radii; 0 is none.
     """
     rounding = min(rounding, 0.49 * height)
     turns = np.linspace(0, np.pi / 2, 4)
     low = [(rounding * (1 - np.sin(t)), rounding * (1 - np.cos(t))) for t in turns]
     wall = [(0.0, z) for z in np.linspace(rounding, height - rounding, layers + 1)[1:-1]]
     high = [(depth, height - z) for depth, z in reversed(low)]
-    rings = [_raised(inset(outline, depth), z) for depth, z in [*low, *wall, *high]]
-    # Caps of several rings: long thin triangles from edge to middle serve nobody.
-    shares = np.arange(1, caps + 1) / (caps + 1)
-    below = [_shrunk(rings[0], share) for share in shares]
-    above = [_shrunk(rings[-1], share) for share in reversed(shares)]
-    return loft(np.stack([*below, *rings, *above]))
+    screen = [(frame, height), (frame + 0.0005, height - 0.001)] if frame else []
+    rings = [(inset(outline, depth), z) for depth, z in [*low, *wall, *high, *screen]]
+    return stacked(rings, caps=caps)
 
 
 def slab(
@@ -90,6 +112,12 @@ def slab(
         outline = rounded_rectangle(width, depth, corner, sides=1, steps=1)
         return prism(outline, height, rounding=rounding, layers=1, caps=0)
     return prism(rounded_rectangle(width, depth, corner), height, rounding=rounding)
+
+
+def peg(radius: float, height: float, *, rounding: float = 0.001, num: int = 28) -> Mesh:
+    """A short round block on z = 0 of few faces: for knobs, buttons and feet; metres."""
+    outline = ellipse(2 * radius, 2 * radius, num=num)
+    return prism(outline, height, rounding=rounding, layers=1, caps=0)
 
 
 def turned(

@@ -1,4 +1,4 @@
-"""Things with a joint: laptop, lidded box, notebook, scissors, sliding box, microwave oven.
+"""Things with a joint: laptop, phone, lidded box, notebook, scissors, sliding box, ketchup bottle.
 
 Given at joint value 0 (closed); positive values open them. Parts overlap at their hinges, so
 that an object is one solid at every value. All stand on z = 0; lids open upward from the
@@ -11,28 +11,21 @@ from bghop.geometry.articulated import ArticulatedObject
 from bghop.geometry.joint import Joint
 from bghop.geometry.mesh import Mesh
 from bghop.geometry.shapes import loft
-from bghop.objects.blocks import Block, centred, union_of_blocks
+from bghop.objects.blocks import Block, centred, union_of_blocks, with_round_corners
 from bghop.objects.family import family
-from bghop.objects.outlines import ellipse, rounded_rectangle
-from bghop.objects.solids import bar, hoop, joined, moved, open_box, slab, turned
-
-
-def _rod(length: float, radius: float) -> Mesh:
-    """A round rod along x about the origin."""
-    rod = turned([(0, -length / 2), (radius, -length / 2), (radius, length / 2), (0, length / 2)],
-                 rounding=0.001, segments=28)  # fmt: skip
-    return moved(rod, turn_deg=90, about="y")
-
-
-def _opening(
-    parts: tuple[Mesh, Mesh],
-    origin: tuple[float, float, float],
-    axis: tuple[float, float, float] = (-1.0, 0.0, 0.0),
-    limit_deg: float = 180.0,
-) -> ArticulatedObject:
-    """A base and a part hinged to it; the default axis lifts the front (-y) of the part."""
-    joint = Joint(kind="revolute", axis=axis, origin=origin, limits=(0.0, np.radians(limit_deg)))
-    return ArticulatedObject(parts=parts, joint=joint)
+from bghop.objects.hinges import opening, rod
+from bghop.objects.outlines import ellipse, filleted, rounded_rectangle, spline
+from bghop.objects.solids import (
+    bar,
+    hoop,
+    joined,
+    moved,
+    open_box,
+    slab,
+    stacked,
+    turned,
+    vessel,
+)
 
 
 @family(
@@ -56,7 +49,7 @@ def laptop(*, width: float, depth_ratio: float, base: float, lid: float) -> Arti
             blocks.append(((x - reach, x + reach), (y - reach, y + reach), (0.0, top)))
     above = base + 0.0022
     hinge = (0.0, depth / 2 - 0.001, above)
-    rods = [moved(_rod(0.2 * width, 0.0055), (side * 0.28 * width, *hinge[1:])) for side in (-1, 1)]
+    rods = [moved(rod(0.2 * width, 0.0055), (side * 0.28 * width, *hinge[1:])) for side in (-1, 1)]
     # The screen lies 1 mm deeper than its frame.
     left, front = 0.47 * width, 0.46 * depth
     cover: list[Block] = [centred(width, depth, (above + 0.001, above + lid))]
@@ -66,11 +59,11 @@ def laptop(*, width: float, depth_ratio: float, base: float, lid: float) -> Arti
         cover.append(((-width / 2, width / 2), (y[0], y[1]), (above, above + lid)))
     bottom = joined(union_of_blocks(blocks, step=0.012), *rods)
     rim = union_of_blocks(cover, step=0.012)
-    return _opening((bottom, rim), hinge, limit_deg=135.0)
+    return opening((bottom, rim), hinge, limit_deg=135.0)
 
 
 @family(
-    "box with lid", "chest", "storage box",
+    "box with lid", "box", "chest", "storage box",
     joint_range=(np.radians(15), np.radians(110)),
     width=(0.12, 0.32), depth_ratio=(0.62, 0.8), height_ratio=(0.36, 0.55), wall=(0.004, 0.007),
 )  # fmt: skip
@@ -86,8 +79,8 @@ def lidded_box(
     catch = slab(0.12 * width, 0.006, 0.3 * height, corner=0.002, rounding=0.0015)
     front = moved(catch, (0, -depth / 2 - 0.002, low - 0.06 * height))
     hinge = (0.0, depth / 2, low)
-    rods = [moved(_rod(0.16 * width, 0.005), (side * 0.3 * width, *hinge[1:])) for side in (-1, 1)]
-    return _opening((joined(body, *rods), joined(lid, front)), hinge, limit_deg=120.0)
+    rods = [moved(rod(0.16 * width, 0.005), (side * 0.3 * width, *hinge[1:])) for side in (-1, 1)]
+    return opening((joined(body, *rods), joined(lid, front)), hinge, limit_deg=120.0)
 
 
 @family(
@@ -107,8 +100,8 @@ def notebook(*, height: float, width_ratio: float, pages: float, cover: float) -
     front = moved(back, (0, 0, 2 * thick), turn_deg=180, about="x")
     hinge = (-width / 2 - 0.001, 0.0, thick)
     # A round back that both covers end in, whatever the angle.
-    spine = moved(_rod(height - 0.002, thick), hinge, turn_deg=90)
-    return _opening((joined(back, spine), front), hinge, axis=(0.0, -1.0, 0.0), limit_deg=180.0)
+    spine = moved(rod(height - 0.002, thick), hinge, turn_deg=90)
+    return opening((joined(back, spine), front), hinge, axis=(0.0, -1.0, 0.0), limit_deg=180.0)
 
 
 @family(
@@ -148,7 +141,7 @@ def scissors(
                    rounding=0.0012, segments=28)  # fmt: skip
     lift = z - thick
     fixed = joined(half(1, lift), moved(screw, (0, 0, lift)))
-    return _opening((fixed, half(-1, lift + thick)), (0.0, 0.0, 0.0), (0.0, 0.0, 1.0), 90.0)
+    return opening((fixed, half(-1, lift + thick)), (0.0, 0.0, 0.0), (0.0, 0.0, 1.0), 90.0)
 
 
 @family(
@@ -175,48 +168,85 @@ def sliding_box(
     inner = open_box(
         length, width - 2 * (wall - hair), height - 2 * wall - 0.0008, wall, corner=0.002
     )
-    knob = moved(_rod(0.016, 0.007), (length / 2 + 0.005, 0, height / 2))
+    knob = moved(rod(0.016, 0.007), (length / 2 + 0.005, 0, height / 2))
     drawer = joined(moved(inner, (0, 0, wall - hair)), knob)
     joint = Joint(kind="prismatic", axis=(1.0, 0.0, 0.0), limits=(0.0, 0.8 * length))
     return ArticulatedObject(parts=(sleeve, drawer), joint=joint)
 
 
 @family(
-    "microwave", "microwave oven", "oven",
-    joint_range=(np.radians(20), np.radians(100)),
-    width=(0.22, 0.3), height_ratio=(0.55, 0.62), depth_ratio=(0.6, 0.72), wall=(0.008, 0.012),
+    "phone", "cell phone", "mobile phone",
+    joint_range=(np.radians(20), np.radians(165)),
+    length=(0.075, 0.105), width_ratio=(0.5, 0.58), thick=(0.008, 0.0105),
 )  # fmt: skip
-def microwave(
-    *, width: float, height_ratio: float, depth_ratio: float, wall: float
-) -> ArticulatedObject:
-    """A small oven whose front (-y) is a door with a handle, hinged at its left edge (-x)."""
-    height, depth = width * height_ratio, width * depth_ratio
-    room = 0.76 * width
-    oven = open_box(room, height, depth, wall, corner=0.008, floor=1.5 * wall)
-    oven = moved(oven, ((room - width) / 2, depth / 2, height / 2), turn_deg=90, about="x")
-    panel = slab(width - room + wall, depth, height, corner=0.006, rounding=0.004)
-    panel = moved(panel, ((room - wall) / 2, 0, 0))
-    button = turned([(0, -0.004), (0.03 * width, -0.004), (0.026 * width, 0.012), (0, 0.012)],
-                    rounding=0.0015, segments=32)  # fmt: skip
-    knobs = [
-        moved(button, (0.385 * width, -depth / 2, share * height), turn_deg=90, about="x")
-        for share in (0.3, 0.62)
+def phone(*, length: float, width_ratio: float, thick: float) -> ArticulatedObject:
+    """A flip phone: keys below, a screen in the lid, hinged at the back; `length` is of a half."""
+    width, above, top = length * width_ratio, thick + 0.002, 2 * thick + 0.002
+    pitch, up = (0.25 * width, 0.13 * length), (0.0, thick + 0.0012)
+    blocks: list[Block] = [
+        centred(width, length, (0.0, thick)),
+        ((-0.2 * width, 0.2 * width), (0.12 * length, 0.34 * length), up),
     ]
-    left, front = -width / 2, -depth / 2
-    thick = 0.016
-    door = moved(slab(room, thick, height, corner=0.004, rounding=0.003),
-                 ((room - width) / 2, front - thick / 2, 0))  # fmt: skip
-    frame = hoop(rounded_rectangle(0.72 * room, 0.62 * height, 0.01), 0.0, 0.003)
-    window = moved(frame, ((room - width) / 2 - 0.04 * room, front - thick, height / 2),
-                   turn_deg=90, about="x")  # fmt: skip
-    x = left + 0.93 * room
-    y = front - thick + 0.003
-    handle = bar([(x, y, 0.25 * height), (x, y - 0.03, 0.25 * height),
-                  (x, y - 0.03, 0.75 * height), (x, y, 0.75 * height)], 0.0055)  # fmt: skip
-    hinge = (left + 0.004, front, 0.0)
-    pin = turned([(0, 0.02), (0.004, 0.02), (0.004, height - 0.02), (0, height - 0.02)],
-                 rounding=0.001, segments=20)  # fmt: skip
-    body = joined(oven, panel, *knobs, moved(pin, hinge))
-    return _opening(
-        (body, joined(door, window, handle)), hinge, axis=(0.0, 0.0, -1.0), limit_deg=110.0
+    for row in range(4):
+        for column in range(3):
+            x, y = (column - 1) * pitch[0], (row - 3.2) * pitch[1]
+            side = (x - 0.4 * pitch[0], x + 0.4 * pitch[0])
+            blocks.append((side, (y - 0.36 * pitch[1], y + 0.36 * pitch[1]), up))
+    # The screen lies 1 mm deeper than its frame.
+    left, front = 0.4 * width, 0.42 * length
+    cover: list[Block] = [centred(width, length, (above + 0.001, top))]
+    for end in (-1, 1):
+        x, y = sorted((end * left, end * width / 2)), sorted((end * front, end * length / 2))
+        cover.append(((x[0], x[1]), (-length / 2, length / 2), (above, top)))
+        cover.append(((-width / 2, width / 2), (y[0], y[1]), (above, top)))
+    half, lid = (
+        with_round_corners(union_of_blocks(part, step=0.004), 0.01) for part in (blocks, cover)
     )
+    hinge = (0.0, length / 2 - 0.002, thick + 0.001)
+    # Two knuckles of the base and one of the lid on one axis; they overlap by a hair.
+    radius = 0.55 * thick
+    knuckles = [
+        moved(rod(0.3 * width, radius), (side * 0.3 * width, *hinge[1:])) for side in (-1, 1)
+    ]
+    middle = moved(rod(0.302 * width, radius), hinge)
+    return opening((joined(half, *knuckles), joined(lid, middle)), hinge, limit_deg=170.0)
+
+
+@family(
+    "ketchup bottle", "ketchup", "sauce bottle",
+    joint_range=(np.radians(20), np.radians(150)),
+    height=(0.14, 0.24), width_ratio=(0.34, 0.42), depth_ratio=(0.6, 0.72), cap_ratio=(0.5, 0.6),
+)  # fmt: skip
+def ketchup_bottle(
+    *, height: float, width_ratio: float, depth_ratio: float, cap_ratio: float
+) -> ArticulatedObject:
+    """A full oval squeeze bottle with a cap whose lid flips up, hinged at the back (+y)."""
+    width, shoulder = height * width_ratio, 0.8 * height
+    cap = max(0.5 * width * cap_ratio, 0.0155)
+    side = spline(
+        [(0.46, 0.04), (0.5, 0.2), (0.45, 0.5), (0.485, 0.74), (0.42, 0.9), (0.25, 1.0)], 40
+    )
+    line = np.concatenate([[(0.42, 0.0)], side])
+    outlines = [
+        (ellipse(2 * reach * width, 2 * width * reach * depth_ratio, num=56), share * shoulder)
+        for reach, share in line
+    ]
+    step = 0.05 * height
+    collar = moved(
+        turned([(0, -0.01), (0.8 * cap, -0.01), (0.8 * cap, 0.3 * step), (cap, 0.6 * step),
+                (cap, 2 * step), (0, 2 * step)], rounding=0.0015, segments=44),
+        (0, 0, shoulder),
+    )  # fmt: skip
+    top = shoulder + 2 * step
+    nozzle = moved(turned([(0, -0.002), (0.007, -0.002), (0.0045, 0.009), (0, 0.009)],
+                          rounding=0.001, segments=18), (0, 0, top))  # fmt: skip
+    lid_height = height - top
+    lid = vessel(filleted([(0, 0), (cap, 0), (cap, lid_height)], 0.003), 0.0034, segments=48)
+    lid = moved(lid, (0, 0, height + 0.0004), turn_deg=180, about="x")
+    tab = moved(
+        slab(0.012, 0.007, 0.004, corner=0.0015, rounding=0.001), (0, -cap - 0.001, top + 0.002)
+    )
+    hinge = (0.0, cap + 0.0005, top)
+    pin = moved(rod(0.9 * cap, 0.0036), hinge)
+    body = joined(stacked(outlines), collar, nozzle, pin)
+    return opening((body, joined(lid, tab)), hinge, limit_deg=170.0)

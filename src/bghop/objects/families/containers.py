@@ -45,7 +45,7 @@ def plate(*, radius: float, height: float, well_ratio: float, wall: float) -> Me
 
 
 @family(
-    "mug", "cup", "coffee mug",
+    "mug", "coffee mug", "coffee cup",
     radius=(0.036, 0.046), height_ratio=(2.1, 2.6), wall=(0.0035, 0.005), handle_ratio=(0.7, 0.85),
 )  # fmt: skip
 def mug(*, radius: float, height_ratio: float, wall: float, handle_ratio: float) -> Mesh:
@@ -231,7 +231,7 @@ def watering_can(*, radius: float, height_ratio: float, wall: float, reach_ratio
 
 
 @family(
-    "teapot", "kettle",
+    "teapot", "coffee pot",
     radius=(0.06, 0.09), height_ratio=(1.25, 1.5), spout_ratio=(0.75, 0.95),
 )  # fmt: skip
 def teapot(*, radius: float, height_ratio: float, spout_ratio: float) -> Mesh:
@@ -258,7 +258,7 @@ def teapot(*, radius: float, height_ratio: float, spout_ratio: float) -> Mesh:
                   [0.85 * reach, 0, 0.80 * height], [reach, 0, 1.02 * height]]), 26)  # fmt: skip
     spout = bar(path, radius * (0.26 - 0.15 * share))
     handle = bar(
-        [(-0.80 * radius, 0, 0.86 * height), (-1.75 * radius, 0, 0.95 * height),
+        [(-0.62 * radius, 0, 0.84 * height), (-1.75 * radius, 0, 0.95 * height),
          (-1.75 * radius, 0, 0.25 * height), (-0.88 * radius, 0, 0.22 * height)],
         0.0065, rounding=0.045,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Tools and toys: hammer, game controller, binoculars, racket, teddy bear."""
+"""Tools and gear: hammer, drill, game controller, binoculars, racket."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from bghop.geometry.shapes import loft
 from bghop.objects.blocks import union_of_blocks
 from bghop.objects.family import family
 from bghop.objects.outlines import ellipse, filleted, rounded_rectangle
-from bghop.objects.solids import Cone, bar, blend, hoop, joined, moved, slab, turned
+from bghop.objects.solids import Cone, bar, blend, hoop, joined, moved, slab, stacked, turned
 
 
 @family(
@@ -53,6 +53,45 @@ def hammer(*, length: float, head_ratio: float, face: float, grip: float) -> Mes
         *(moved(claw, (at, 0, 0)) for claw in claws),
     )
     return moved(whole, (-length / 2, 0, 1.05 * face))
+
+
+@family(
+    "drill", "power drill", "cordless drill",
+    length=(0.16, 0.25), body_ratio=(0.135, 0.16), handle_ratio=(0.46, 0.56), bit=(0.0032, 0.0045),
+)  # fmt: skip
+def drill(*, length: float, body_ratio: float, handle_ratio: float, bit: float) -> Mesh:
+    """A cordless drill that stands on its battery, the bit towards +x; length is without it."""
+    body = length * body_ratio
+    battery, tip = 0.17 * length, 0.24 * length
+    middle = battery + handle_ratio * length + 0.8 * body
+    motor = turned(
+        [(0, 0), (0.72 * body, 0), (0.97 * body, 0.05 * length), (body, 0.45 * length),
+         (0.98 * body, 0.57 * length), (0.8 * body, 0.68 * length), (0.76 * body, 0.74 * length),
+         (0.5 * body, 0.745 * length), (0.5 * body, 0.76 * length), (0.66 * body, 0.775 * length),
+         (0.66 * body, 0.88 * length), (0.32 * body, length), (bit, length + 0.002),
+         (bit, length + 0.92 * tip), (0, length + tip)],
+        rounding=0.003, segments=48,
+    )  # fmt: skip
+    rings = []
+    for share in np.linspace(0, 1, 14):
+        # Wide at both ends and slim in the hand; it leans back towards the battery.
+        swell = 1 + 0.5 * (2 * share - 1) ** 4
+        ring = ellipse(0.18 * length * swell, 0.15 * length * (1 + 0.12 * (2 * share - 1) ** 4))
+        z = battery - 0.004 + share * (middle - 0.84 * body - battery + 0.004)
+        rings.append((ring + np.array([(0.2 + 0.1 * share) * length, 0.0]), z))
+    pack = slab(0.42 * length, 0.26 * length, battery, corner=0.012, rounding=0.005)
+    shoe = slab(0.36 * length, 0.23 * length, 0.05 * length, corner=0.012, rounding=0.004)
+    trigger = slab(0.08 * length, 0.07 * length, 0.15 * length, corner=0.006, rounding=0.004)
+    rest = slab(0.3 * length, 0.5 * body, 0.02, corner=0.006, rounding=0.004)
+    whole = joined(
+        moved(motor, (0, 0, middle), turn_deg=90, about="y"),
+        stacked(rings),
+        moved(pack, (0.24 * length, 0, 0)),
+        moved(shoe, (0.235 * length, 0, battery - 0.005)),
+        moved(trigger, (0.39 * length, 0, middle - body - 0.135 * length)),
+        moved(rest, (0.25 * length, 0, middle + 0.96 * body - 0.014)),
+    )
+    return moved(whole, (-0.5 * length, 0, 0))
 
 
 @family(
@@ -146,33 +185,6 @@ def racket(*, length: float, head_ratio: float, frame: float, grip: float) -> Me
         for side in (-1, 1)
     ]  # fmt: skip
     return moved(joined(rim, shaft, *throat, *strings), (-length / 2, 0, grip))
-
-
-@family(
-    "teddy bear", "stuffed bear", "soft toy",
-    height=(0.16, 0.32), belly_ratio=(0.2, 0.24), head_ratio=(0.165, 0.195),
-)  # fmt: skip
-def teddy_bear(*, height: float, belly_ratio: float, head_ratio: float) -> Mesh:
-    """A sitting bear that looks towards -y."""
-    h, belly, head = height, height * belly_ratio, height * head_ratio
-    top = 0.74 * h
-    cones: list[Cone] = [
-        ((0, 0, 0.22 * h), (0, 0, 0.42 * h), belly, 0.8 * belly),
-        ((0, 0, top), (0, 0, top), head, head),
-        ((0, -0.75 * head, top - 0.25 * head), (0, -0.95 * head, top - 0.27 * head),
-         0.5 * head, 0.4 * head),
-    ]  # fmt: skip
-    for side in (-1, 1):
-        ear = (side * 0.80 * head, 0.05 * head, top + 0.80 * head)
-        cones += [
-            (ear, ear, 0.38 * head, 0.38 * head),
-            ((side * 0.75 * belly, 0, 0.47 * h), (side * 1.35 * belly, -0.55 * belly, 0.28 * h),
-             0.075 * h, 0.07 * h),
-            ((side * 0.55 * belly, -0.3 * belly, 0.10 * h),
-             (side * 0.95 * belly, -1.55 * belly, 0.09 * h), 0.095 * h, 0.085 * h),
-        ]  # fmt: skip
-    body = blend(cones, softness=0.035 * h, samples=60)
-    return moved(body, (0, 0, -body.bounds[0, 2]))
 
 
 def _height_at(body: Mesh, x: float, y: float) -> float:
