@@ -25,7 +25,7 @@ class Synthesize:
     """Folder of the data set."""
     objects: Annotated[int, tyro.conf.arg(metavar="N")] = 200
     """Objects; families take turns."""
-    grasps: Annotated[int, tyro.conf.arg(metavar="N")] = 16
+    grasps: Annotated[int, tyro.conf.arg(metavar="N")] = 24
     """Candidates an object; some of them are rejected."""
     hands: Literal["both", "one"] = "both"
     """`one`: one-hand grasps, left and right in turn."""
@@ -114,28 +114,23 @@ def _words(made: "SynthesizedData") -> str:
 class Families:
     """List the families of objects that `synthesize` can make."""
 
-    picture: Annotated[Path | None, tyro.conf.arg(metavar="PNG")] = None
-    """Also draw one member of each into this file."""
-    seed: Annotated[int, tyro.conf.arg(metavar="S")] = 0
-    """Of the members that are drawn."""
     json: bool = False
     """Print JSON instead of a table."""
 
     def run(self) -> int:
-        """Lists, and draws if asked to; the exit code."""
+        """Lists; the exit code."""
         from bghop.objects.catalog import FAMILIES
+        from bghop.objects.splits import held_out_families
 
         if self.json:
             print(json.dumps({name: list(kind.texts) for name, kind in FAMILIES.items()}))
         else:
             width = max(len(name) for name in FAMILIES)
             for name, kind in FAMILIES.items():
-                joint = " (has a joint)" if kind.articulated else ""
-                print(f"{name:{width}}  {', '.join(kind.texts)}{joint}")
-        if self.picture is not None:
-            from bghop.jobs.data_families import draw_families
-
-            draw_families(self.picture, seed=self.seed)
+                notes = ["has a joint"] if kind.articulated else []
+                notes += ["held out of training"] if name in held_out_families() else []
+                note = f" ({', '.join(notes)})" if notes else ""
+                print(f"{name:{width}}  {', '.join(kind.texts)}{note}")
         return 0
 
 

@@ -20,6 +20,8 @@ from bghop.synthesis.synthesize import object_load
 
 UP = (0.0, 0.0, 1.0)
 """Against gravity; every family stands on z = 0."""
+_CONSIDERED = 1000
+"""Pairs of each role that are looked at closely."""
 _APART = 0.06
 """Metres (a quarter turn counts 4 cm) within which one-hand starts crowd each other."""
 
@@ -99,15 +101,16 @@ def _pairs(
     cost = pair_costs(pool, centre=centre, size=size, up=up)
     roles = places.roles()
     shares = np.diff(np.linspace(0, count, len(roles) + 1).round().astype(int))
-    return _together(
-        [
+    parts: list[Starts] = []
+    for role, share in zip(roles, shares.tolist(), strict=True):
+        avoid = [part.place for part in parts if part.place is not None]
+        parts.append(
             choose_pairs(
-                person, pool, cost + role_penalties(role, pool, places, up), num=int(share)
+                person, pool, cost + role_penalties(role, pool, places, up), num=share,
+                considered=_CONSIDERED, avoid=torch.cat(avoid) if avoid else None,
             )
-            for role, share in zip(roles, shares, strict=True)
-            if share
-        ]
-    )
+        )  # fmt: skip
+    return _together([part for part in parts if len(part.cost)])
 
 
 def _together(parts: list[Starts]) -> Starts:

@@ -30,8 +30,9 @@ Hands = Literal["both", "one"]
 SOURCE = "synthetic"
 VAL_SHARE = 0.05
 """Of the objects."""
-SMALLEST, LARGEST = 0.055, 0.46
-"""Metres of an object's longest side."""
+SMALLEST, LARGEST, LARGEST_ONE_HAND = 0.055, 0.46, 0.28
+"""Metres of an object's longest side; people lift larger things with both hands."""
+_MOST_DRAWS = 200
 _SHAPE, _GRASPS = 0, 1
 
 
@@ -43,15 +44,16 @@ class MakeOptions:
     """In the order in which objects take turns."""
     hands: Hands = "both"
     """`one`: left and right take turns from object to object."""
-    num: int = 16
+    num: int = 24
     """Candidates an object."""
-    sdf_resolution: int = 96
+    sdf_resolution: int = 80
     hold_every: int = 0
     """The hold test of every so many-th object's accepted grasps; 0 for none."""
     hold_most: int = 4
     """Grasps of such an object that are tested, at random."""
     candidates: CandidateOptions = field(default_factory=CandidateOptions)
-    checks: CheckOptions = field(default_factory=CheckOptions)
+    checks: CheckOptions | None = None
+    """Those of `checks_for` the number of hands if None."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -82,15 +84,27 @@ class Made:
     seconds: float
 
 
+def checks_for(hands: Hands) -> CheckOptions:
+    """One hand need not balance all of the weight from all sides: people turn things upright."""
+    return CheckOptions() if hands == "both" else CheckOptions(unbalanced=0.6)
+
+
 def make_shape(options: MakeOptions, seed: int, number: int) -> Shape:
     """Object `number` of the data set of a seed: families take turns, members are drawn."""
     name = options.families[number % len(options.families)]
     family, rng = FAMILIES[name], training_rng(seed, number, _SHAPE)
-    while True:
+    largest = LARGEST if options.hands == "both" else LARGEST_ONE_HAND
+    found: list[tuple[float, ShapeSample, Mesh]] = []
+    for _ in range(_MOST_DRAWS):
         sample = family.sample(rng)
         mesh = family.mesh(sample)
-        if SMALLEST <= float(mesh.extents.max()) <= LARGEST:
+        size = float(mesh.extents.max())
+        found.append((size, sample, mesh))
+        if SMALLEST <= size <= largest:
             break
+    else:  # a family of large things only: the smallest of those drawn
+        found = [min(found, key=lambda each: each[0])]
+    _, sample, mesh = found[-1]
     return Shape(
         key=f"{name}_{seed}_{number:05d}", sample=sample, mesh=mesh,
         thing=family.articulated_object(sample),
@@ -126,7 +140,14 @@ def make(options: MakeOptions, seed: int, number: int, model: HandModel) -> Made
         options=options.candidates,
     )  # fmt: skip
     query = MeshQuery(mesh)
-    checked = check(found, sdf, query, body_of(mesh, query, samples=40_000), person, options.checks)
+    checked = check(
+        found,
+        sdf,
+        query,
+        body_of(mesh, query, samples=40_000),
+        person,
+        options.checks or checks_for(options.hands),
+    )
     rows = checked.accepted.nonzero().squeeze(-1)
     hands = found.hands.rows(rows)
     held: list[bool | None] = [None] * len(rows)

@@ -14,6 +14,7 @@ from bghop.datagen.checks import REASONS
 from bghop.datagen.making import shape_of
 from bghop.datagen.parts import ObjectReport
 from bghop.evaluation.diversity import (
+    NUM_CLUSTERS,
     ClusterDiversity,
     canonical_joints,
     cluster_diversity,
@@ -51,7 +52,8 @@ class Statistics:
     instability: float
     hold_tested: int
     held: int
-    diversity: ClusterDiversity
+    diversity: ClusterDiversity | None
+    """None of fewer hands than clusters."""
     apart_cm: float | None
     """Mean distance of joints between two grasps of one object."""
     fingers_apart_cm: float | None
@@ -96,7 +98,7 @@ def statistics(
         instability=float(np.mean([row["instability"] for row in provenance])),
         hold_tested=len(tested),
         held=sum(tested),
-        diversity=cluster_diversity(joints, there),
+        diversity=cluster_diversity(joints, there) if there.sum() >= NUM_CLUSTERS else None,
         apart_cm=_apart(few.object, joints, there),
         fingers_apart_cm=_apart(few.object, canonical, there),
     )

@@ -14,7 +14,7 @@ class SynthesizeDataJob:
 
     out: Path
     objects: int = 200
-    grasps: int = 16
+    grasps: int = 24
     """Candidates an object."""
     hands: Literal["both", "one"] = "both"
     families: tuple[str, ...] = ()

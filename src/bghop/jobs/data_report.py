@@ -94,7 +94,7 @@ def _figures(found: Statistics, reports: Sequence[ObjectReport]) -> Figures:
         ("accepted", _percent(accepted, candidates), f"{accepted} of {candidates} candidates"),
         ("rate", number(accepted / max(seconds, 1e-9), digits=2, unit=" /s"), "accepted, per core"),
         ("depth", number(_mean(found.depth_mm), digits=2, unit=" mm"), "deepest vertex of a hand"),
-        ("entropy", number(found.diversity.entropy, digits=2), "nats, 20 clusters of hands"),
+        ("entropy", number(found.diversity and found.diversity.entropy_nats, digits=2), "nats, 20 clusters of hands"),
         ("apart", number(found.apart_cm, digits=1, unit=" cm"), "two grasps of one object"),
         ("fingers apart", number(found.fingers_apart_cm, digits=2, unit=" cm"),
          "two grasps of one object, wrists aligned"),

@@ -27,7 +27,8 @@ from bghop.hands.open_hand import load_open_hand
 from bghop.jobs.data_options import SynthesizeDataJob, check_data_options
 from bghop.jobs.data_report import write_data_report
 from bghop.jobs.result_folder import job_identity
-from bghop.objects.catalog import FAMILIES, family_named
+from bghop.objects.catalog import family_named
+from bghop.objects.splits import training_families
 from bghop.processes import run_all
 from bghop.version import __version__
 
@@ -84,7 +85,7 @@ def run_synthesize_data(
         family_named(name)
     listener = listener or DataListener()
     options = MakeOptions(
-        families=job.families or tuple(FAMILIES), hands=job.hands, num=job.grasps,
+        families=job.families or tuple(training_families()), hands=job.hands, num=job.grasps,
         hold_every=job.hold_every,
     )  # fmt: skip
     settings = {

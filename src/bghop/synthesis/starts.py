@@ -23,6 +23,8 @@ from bghop.synthesis.surface import SurfaceSamples
 
 _FAR = 0.14
 """Metres before the surface at which a hand starts to slide in."""
+_CROWDED = 2.5
+"""What a pair costs more at the very place of another one."""
 _THICKEST_CLAMP = 0.065
 """Metres between thumb and fingers that a clamp can take."""
 
@@ -51,6 +53,8 @@ class Starts:
     cost: Float[Tensor, "n"]
     palm_wish: Float[Tensor, "n hand=2"]
     """How much each palm should touch, see `PosedPreshapes`."""
+    place: Float[Tensor, "n feature"] | None = None
+    """Where the hands are, so that others can keep away; see `choose_pairs`."""
 
 
 def single_starts(
@@ -286,14 +290,28 @@ def _unnatural(
 
 
 def choose_pairs(
-    model: HandModel, pool: Pool, cost: Float[Tensor, "left right"], *, num: int
+    model: HandModel,
+    pool: Pool,
+    cost: Float[Tensor, "left right"],
+    *,
+    num: int,
+    considered: int = 3000,
+    avoid: Float[Tensor, "other feature"] | None = None,
 ) -> Starts:
     """`num` good pairs that differ from each other and whose hands are apart.
 
-    The best few thousand pairs are checked for collisions; then pairs are taken greedily, each one
-    making its neighbours (in contact places and hand directions) more expensive.
+    The best pairs are checked for collisions; then pairs are taken greedily, each one making its
+    neighbours (in contact places and hand directions) more expensive.
+
+    Args:
+        model: the hands.
+        pool: single starts.
+        cost: of every pair, lower is better.
+        num: pairs wanted.
+        considered: how many of the best pairs are looked at.
+        avoid: places of pairs that are taken already (`Starts.place`).
     """
-    kept = min(3000, cost.numel())
+    kept = min(considered, cost.numel())
     best = cost.flatten().topk(kept, largest=False).indices
     left, right = best // cost.shape[1], best % cost.shape[1]
     gap = (
@@ -308,12 +326,13 @@ def choose_pairs(
     place = pool.contact[sides, index].flatten(1)
     turn = T[..., :3, :2].flatten(1) * 0.04  # a quarter turn counts like about 5 cm
     feature = torch.cat([place, turn], dim=1)
+    if avoid is not None:
+        value = value + _CROWDED * _nearness(torch.cdist(feature, avoid)).sum(-1)
     taken: list[int] = []
     for _ in range(min(num, kept)):
         i = int(value.argmin())
         taken.append(i)
-        near = torch.exp(-(((feature - feature[i]).norm(dim=-1) / 0.06) ** 2))
-        value = value + 2.5 * near
+        value = value + _CROWDED * _nearness((feature - feature[i]).norm(dim=-1))
         value[i] = torch.inf
     shapes = pose_preshapes(model)
     rest = model.rest_parameters(len(taken))
@@ -324,4 +343,11 @@ def choose_pairs(
         pose=model.pose_from_angles(shapes.angles[preshape]),
         shape=rest.shape,
     )
-    return Starts(hands=hands, cost=cost[left, right][taken], palm_wish=shapes.palm_wish[preshape])
+    return Starts(
+        hands=hands, cost=cost[left, right][taken], palm_wish=shapes.palm_wish[preshape],
+        place=feature[taken],
+    )  # fmt: skip
+
+
+def _nearness(distance: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
+    return torch.exp(-((distance / 0.06) ** 2))
