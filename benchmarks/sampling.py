@@ -83,7 +83,7 @@ def main() -> None:
         for grid in grids:
             surface_of(grid[0], spec, truncation=stage.truncation)
 
-    fit = timed(lambda: fit_hands(joints, hands, present=still.present))
+    fit = timed(lambda: fit_hands(joints, hands, present=still.present, estimate_shape=True))
     surface = timed(surfaces)
     for half in (False, True):
         told = SampleOptions(steps=options.steps, guidance=2.0, half=half)

@@ -1,6 +1,7 @@
 """Distance grids of training objects in any pose, for the first stage. Kept in a file once made."""
 
 import time
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,8 @@ from bghop.geometry.grid import CubeGrid
 from bghop.geometry.mesh import Mesh
 from bghop.geometry.rotations import matrix_from_rotvec, random_rotations
 from bghop.geometry.sdf import sdf_on_cube
-from bghop.objects.catalog import FAMILIES
 from bghop.objects.seeds import training_rng
+from bghop.objects.splits import training_families
 
 STREAM = 77
 """Key of this data's random numbers within the training stream."""
@@ -57,12 +58,14 @@ def random_pose(mesh: Mesh, rng: np.random.Generator) -> Float64[np.ndarray, "4 
 
 def training_grids(path: Path, *, per_family: int) -> Float[Tensor, "n 64 64 64"]:
     """Signed distances in metres, clamped to `REACH`, half precision; families take turns."""
+    families = training_families()
     if path.is_file():
-        return torch.load(path)[: per_family * len(FAMILIES)]
+        return torch.load(path)[: per_family * len(families)]
     grids, start = [], time.perf_counter()
     for turn in range(per_family):
-        for index, kind in enumerate(FAMILIES.values()):
-            rng = training_rng(0, STREAM, index, turn)
+        for name, kind in families.items():
+            # By name: a family that is added later leaves the others' grids as they are.
+            rng = training_rng(0, STREAM, zlib.crc32(name.encode()), turn)
             mesh = kind.mesh(kind.sample(rng))
             posed = mesh.transformed(random_pose(mesh, rng))
             values = sdf_on_cube(posed, random_cube(rng)).values

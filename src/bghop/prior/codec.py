@@ -53,9 +53,13 @@ class LatentCodec(Protocol):
         ...
 
     def decode_hands(
-        self, latent: Float[Tensor, "b ..."], model: HandModel, present: Bool[Tensor, "b hand=2"]
+        self,
+        latent: Float[Tensor, "b ..."],
+        model: HandModel,
+        present: Bool[Tensor, "b hand=2"],
+        shape: Float[Tensor, "b hand=2 shape"] | None = None,
     ) -> HandParameters:
-        """Hands in the grid's frame."""
+        """Hands in the grid's frame, of the given shape if there is one."""
         ...
 
 
@@ -100,11 +104,15 @@ class JointCodec:
         return self.first_stage.decode(self.layout.unpack(latent).object.sinh())
 
     def decode_hands(
-        self, latent: Float[Tensor, "b number"], model: HandModel, present: Bool[Tensor, "b hand=2"]
+        self,
+        latent: Float[Tensor, "b number"],
+        model: HandModel,
+        present: Bool[Tensor, "b hand=2"],
+        shape: Float[Tensor, "b hand=2 shape"] | None = None,
     ) -> HandParameters:
-        """The hands of one person that fit the joints best."""
+        """The hands that fit the joints best: of the given shape, or else of some one person."""
         joints = self.layout.unpack(latent).hands * self.joint_scale
-        return fit_hands(joints, model, present=present, estimate_shape=True)
+        return fit_hands(joints, model, present=present, shape=shape, estimate_shape=shape is None)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -152,12 +160,17 @@ class FieldCodec:
         latent: Float[Tensor, "b channel x y z"],
         model: HandModel,
         present: Bool[Tensor, "b hand=2"],
+        shape: Float[Tensor, "b hand=2 shape"] | None = None,
     ) -> HandParameters:
-        """Recovery from the grids; a present hand that no channel shows comes back absent."""
+        """Recovery from the grids; a present hand that no channel shows comes back absent.
+
+        Without a shape the hands are average.
+        """
         field = self.layout.unpack(latent).hands * self.scale + self.offset
         absent = ~present[:, :, None, None, None, None]
         field = field.masked_fill(absent, self.spec.truncation)
-        hands = recover_hands(field.clamp(0, self.spec.truncation), self._centred, model).hands
+        grids = field.clamp(0, self.spec.truncation)
+        hands = recover_hands(grids, self._centred, model, shape=shape).hands
         return HandParameters(
             present=hands.present & present,
             T_object_hand=hands.T_object_hand,

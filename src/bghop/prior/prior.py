@@ -126,6 +126,7 @@ class Prior:
         seed: int = 0,
         first: int = 0,
         known: Known | None = None,
+        shape: Float[Tensor, "b hand=2 shape"] | None = None,
         options: SampleOptions | None = None,
         progress: Callable[[int, int], None] | None = None,
         watch: Callable[[int, Tensor, Tensor], None] | None = None,
@@ -138,6 +139,7 @@ class Prior:
             seed: of the noise; row `i` depends on `(seed, first + i)` only.
             first: number of the first row.
             known: parts that are given.
+            shape: of the hands; found in the sample if None: that of one person for both.
             options: method, steps, guidance.
             progress: called with (steps done, steps in all).
             watch: see `sample_latents`.
@@ -153,7 +155,7 @@ class Prior:
         )  # fmt: skip
         # Fits of some thousand numbers: a second thread only waits.
         with one_thread() if latent.device.type == "cpu" else nullcontext():
-            hands = self.codec.decode_hands(latent, model, condition.present)
+            hands = self.codec.decode_hands(latent, model, condition.present, shape)
         return Sampled(latent=latent, hands=hands, condition=condition)
 
     @torch.no_grad()

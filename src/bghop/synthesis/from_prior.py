@@ -85,7 +85,7 @@ def sample_hands(
         say: told about rows that were left out.
 
     Returns:
-        Batch `num`, in the mesh's own frame.
+        Batch `num`, in the mesh's own frame; hands of the known hand's person, else average.
 
     Raises:
         OptionError: The object is too long for the prior's grid, or a hand cannot be sampled.
@@ -111,6 +111,7 @@ def sample_hands(
                 else placement.points_to_grid(_joints(hand_model, known)),
                 hands=None if known is None else known.present.expand(count, 2),
             ),
+            shape=_person(known, hand_model, count),
         )  # fmt: skip
         hands = placement.to_object(sampled.hands, slice(None))
         if known is not None:
@@ -220,6 +221,7 @@ def sample_object(
             known=Known(
                 joints=placement.points_to_grid(_joints(hand_model, known)), hands=mask
             ),
+            shape=_person(known, hand_model, count),
         )  # fmt: skip
         hands = placement.to_object(sampled.hands, slice(None))
         hands = kept_where(_repeated(known, count), hands, mask)
@@ -258,6 +260,7 @@ def _sampled(
     progress: Progress,
     *,
     known: Known | None,
+    shape: Tensor | None = None,
 ) -> Sampled:
     there = torch.tensor(present).expand(count, 2)
     with network_threads():
@@ -267,9 +270,19 @@ def _sampled(
             seed=seed,
             first=first,
             known=known,
+            shape=shape,
             options=options,
             progress=progress,
         )
+
+
+def _person(known: HandParameters | None, hand_model: HandModel, num: int) -> Tensor:
+    """Shape of the hands that are drawn: of the known hand's person, average if there is none."""
+    if known is None or not bool(known.present.any()):
+        shape = torch.zeros(hand_model.num_shape)
+    else:
+        shape = known.shape[known.present].mean(0)
+    return shape.to(hand_model.vertices_rest).expand(num, 2, -1)
 
 
 def _check_hands(prior: Prior, present: Sequence[bool]) -> None:
