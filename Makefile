@@ -24,7 +24,7 @@ demo: $(READY)  ## two hands on a built-in casserole: results and pictures in ou
 	@echo "Look at out/demo/grasps.png; out/demo/grasp_000.glb is the best grasp as a scene."
 
 test: $(READY)  ## the fast tests (under 5 minutes on two cores)
-	$(BIN)/python -m pytest -q --jaxtyping-packages=bghop,beartype.beartype
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile --jaxtyping-packages=bghop,beartype.beartype
 
 test-all: $(READY)  ## the slow tests and those that need other packages or files, too
 	$(BIN)/python -m pytest -q -m "not gpu" --jaxtyping-packages=bghop,beartype.beartype

@@ -1,5 +1,6 @@
 """Samples of a prior as hands on meshes; what is kept stays as it is."""
 
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -167,3 +168,15 @@ def test_a_prior_that_never_has_an_object_is_an_error(prior, hand_model, monkeyp
 def test_one_hand_alone(prior, hand_model):
     (found,) = sample_interactions(prior, hand_model, num=1, present=(False, True), options=FEW)
     assert found.present == (False, True)
+
+
+def test_drawn_hands_are_of_the_known_hands_person(prior, hand_model, given):
+    """Average hands for a bare mesh, one person's for one of that person's hands."""
+    alone = sample_hands(given.mesh, prior, hand_model, num=1, options=FEW)
+    assert not alone.shape.any()
+    shape = torch.linspace(-0.5, 0.5, hand_model.num_shape).expand(2, -1)
+    known = replace(given.hands, shape=shape, present=torch.tensor([False, True]))
+    drawn = sample_hands(given.mesh, prior, hand_model, num=1, known=known, options=FEW)
+    torch.testing.assert_close(drawn.shape[0], shape, rtol=0, atol=1e-6)
+    whole = sample_interactions(prior, hand_model, num=1, options=FEW)[0].hands
+    assert torch.equal(whole.shape[0], whole.shape[1])

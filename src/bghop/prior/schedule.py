@@ -86,6 +86,10 @@ class CosineSchedule:
     """`log(alpha^2 / sigma^2)` at level 1."""
     log_snr_max: float = 14.0
     """Limit close to level 0; at level 0 itself there is no noise at all."""
+    last: float = 0.15
+    """Level of a path's last step, which goes to clean at once. A network that sees little noise
+    believes what it sees: below this level it no longer mends its own earlier errors but adds to
+    them (docs/prior.md)."""
 
     def alpha_sigma(self, levels: Float[Tensor, "*batch part=3"]) -> tuple[Tensor, Tensor]:
         """Alpha and sigma in the levels' type and shape."""
@@ -100,14 +104,14 @@ class CosineSchedule:
         return alpha.to(levels.dtype), sigma.to(levels.dtype)
 
     def path(self, num: int) -> NoisePath:
-        """Levels `1, 1 - 1/num, ..., 1/num`.
+        """`num` levels, evenly from 1 to `last`; only 1 if there is one.
 
         Raises:
             OptionError: Fewer than one step.
         """
         if num < 1:
             raise OptionError(f"{num} sampling steps: use 1 or more")
-        level = 1 - torch.arange(num, dtype=torch.float64) / num
+        level = torch.linspace(1, self.last, num, dtype=torch.float64)
         alpha, sigma = self.alpha_sigma(level[:, None].expand(-1, 3))
         return NoisePath(level=level, alpha=alpha, sigma=sigma)
 
