@@ -27,7 +27,7 @@ from bghop.training.sources import SourceConfig
 from bghop.training.state import Averages
 
 NUM = 32
-STEPS, BATCH = 4800, 16
+STEPS, BATCH = 3500, 16
 
 
 def write_data(folder, model):
@@ -77,7 +77,7 @@ def train(prior, latent, condition):
 
 @pytest.mark.slow
 def test_32_interactions_are_learned_by_heart(tmp_path):
-    """About nine minutes on two idle cores."""
+    """About ten minutes on one core."""
     model = load_open_hand()
     write_data(tmp_path, model)
     records, objects = tmp_path / "records.parquet", tmp_path / "objects.parquet"

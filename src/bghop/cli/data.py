@@ -96,6 +96,7 @@ def _numbers(made: "SynthesizedData") -> dict[str, object]:
         "candidates": sum(report.candidates for report in made.objects),
         "interactions": made.accepted,
         "core_seconds": round(made.core_seconds, 1),
+        "seconds": round(made.seconds, 1),
     }
 
 

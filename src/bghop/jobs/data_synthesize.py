@@ -6,6 +6,7 @@ one records.parquet, objects.parquet and provenance.parquet, the report is writt
 """
 
 import shutil
+import time
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -46,6 +47,8 @@ class SynthesizedData:
     state: str
     """`done`, or `kept` (finished by an earlier run)."""
     objects: tuple[ObjectReport, ...]
+    seconds: float
+    """Of this run, wall clock, the report included."""
 
     @property
     def accepted(self) -> int:
@@ -80,6 +83,7 @@ def run_synthesize_data(
     Raises:
         BghopError: An option or the folder cannot be used, or no candidate was accepted.
     """
+    start = time.perf_counter()
     check_data_options(job)
     for name in job.families:
         family_named(name)
@@ -95,7 +99,9 @@ def run_synthesize_data(
     header = {"job": job_identity(settings)}
     if _is_finished(job, header):
         reports = read_reports(job.out / PROVENANCE_FILE)
-        return SynthesizedData(out=job.out, state="kept", objects=tuple(reports))
+        return SynthesizedData(
+            out=job.out, state="kept", objects=tuple(reports), seconds=time.perf_counter() - start
+        )
     _begin(job, header, settings)
     folders = [job.out / PARTS / f"{k:05d}" for k in range(-(-job.objects // PART))]
     tasks = [
@@ -116,7 +122,9 @@ def run_synthesize_data(
     _write_state(job, header, settings, "finished")
     shutil.rmtree(job.out / PARTS, ignore_errors=True)
     listener.stage("report", 1, 1)
-    return SynthesizedData(out=job.out, state="done", objects=tuple(reports))
+    return SynthesizedData(
+        out=job.out, state="done", objects=tuple(reports), seconds=time.perf_counter() - start
+    )
 
 
 def _make_part(
