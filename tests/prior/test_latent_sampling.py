@@ -47,6 +47,16 @@ def test_with_the_exact_denoiser_every_sample_is_a_member_of_the_set(members, me
 
 
 @pytest.mark.parametrize("method", METHODS)
+def test_steps_that_change_no_noise_do_no_harm(members, method):
+    """At most `log_snr_min`: the first steps of a fine path have equal noise."""
+    schedule = CosineSchedule(object_shift=0.3, hand_shift=0.04)
+    samples = sampled(
+        ExactDenoiser(members, schedule), 8, method=method, steps=60, schedule=schedule
+    )
+    assert distance_to(samples, members).min(1).values.max() < 1e-3
+
+
+@pytest.mark.parametrize("method", METHODS)
 def test_members_are_drawn_equally_often(members, method):
     samples = sampled(ExactDenoiser(members, SCHEDULE), 600, method=method, steps=20)
     counts = torch.bincount(distance_to(samples, members).argmin(1), minlength=6)

@@ -236,7 +236,9 @@ def _dpm(x: Tensor, now: _Step, after: Point, before: _Step | None) -> Tensor:
     if before is not None and not after.is_end:
         step = after.half_log_snr - now.point.half_log_snr
         last = now.point.half_log_snr - before.point.half_log_snr
-        target = target + step / (2 * last) * (now.clean - before.clean)
+        # Schedules bound the noise: several steps in a row may have the same, and nothing to tell.
+        ratio = torch.where(last > 0, step / (2 * last), torch.zeros_like(last))
+        target = target + ratio * (now.clean - before.clean)
     shrink = after.sigma / now.point.sigma
     # alpha (1 - exp(-h)) with exp(-h) = (sigma'/alpha') (alpha/sigma), written without infinities.
     grow = after.alpha - shrink * now.point.alpha
