@@ -15,6 +15,10 @@ seen, and the loss of `v` would be mostly that noise (docs/decisions.md)."""
 OBJECT_SHARE = 0.3
 """Weight of the object's part: its grid has far more to learn than can be used at a contact."""
 
+SEPARATE = 0.25
+"""Share of the rows whose parts have levels of their own. Samplers end each part at another level,
+and editing noises parts unequally."""
+
 
 def denoising_loss(
     denoiser: Denoiser,
@@ -40,8 +44,8 @@ def denoising_loss(
         given: parts that stay clean; only for networks with a level per part.
         generator: on the CPU; decides levels and noise.
     """
-    level = schedule.draw(len(latent), generator=generator).to(latent.device)
-    levels = torch.where(given, torch.zeros_like(level[:, None]), level[:, None])
+    levels = _levels(schedule, len(latent), denoiser.level_per_part, generator).to(latent.device)
+    levels = torch.where(given, torch.zeros_like(levels), levels)
     noise = torch.randn(latent.shape, generator=generator).to(latent)
     alpha, sigma = schedule.alpha_sigma(levels)
     alpha_x, sigma_x = layout.spread(alpha), layout.spread(sigma)
@@ -56,6 +60,18 @@ def denoising_loss(
     weight = 1 + (alpha / sigma.clamp_min(1e-6)).square() / _redundancy(schedule, latent)
     share = counted * latent.new_tensor([OBJECT_SHARE, 1.0, 1.0])
     return (error * weight.clamp_max(MOST_WEIGHT) * share).sum(1)
+
+
+def _levels(
+    schedule: Schedule, num: int, level_per_part: bool, generator: torch.Generator | None
+) -> Float[Tensor, "num part=3"]:
+    """One level for all parts of most rows, one for each part of the others (`SEPARATE`)."""
+    level = schedule.draw(num, generator=generator)[:, None].expand(-1, 3)
+    if not level_per_part:
+        return level
+    own = torch.stack([schedule.draw(num, generator=generator) for _ in range(3)], dim=1)
+    separate = torch.rand(num, 1, generator=generator) < SEPARATE
+    return torch.where(separate, own, level)
 
 
 def _redundancy(schedule: Schedule, like: Tensor) -> Tensor:

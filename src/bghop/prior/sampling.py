@@ -114,7 +114,7 @@ def sample_latents(
     before: _Step | None = None
     for step, again in product(range(len(path)), range(times)):
         here, after = points[step], points[step + 1]
-        levels = x.new_full((len(x), 3), here.level)
+        levels = here.level.to(x).expand(len(x), 3)
         seen = x
         if given is not None and fixed is not None:
             known = given.latent
@@ -192,7 +192,7 @@ def _noisier(x: Tensor, here: "Point", target: "Point", noise: Tensor) -> Tensor
 class Point:
     """One place on a path; alpha and sigma broadcast with latents."""
 
-    level: float
+    level: Float[Tensor, "part=3"]
     is_end: bool
     """Whether this is the clean end."""
     alpha: Tensor
@@ -210,9 +210,10 @@ class _Step:
 def _point(path: NoisePath, step: int, layout: Layout, like: Tensor) -> Point:
     is_end = step == len(path)
     if not is_end:
-        level, alpha, sigma = float(path.level[step]), path.alpha[step], path.sigma[step]
+        level, alpha, sigma = path.level[step], path.alpha[step], path.sigma[step]
     else:
-        level, alpha, sigma = 0.0, torch.ones(3).double(), torch.zeros(3).double()
+        level, sigma = torch.zeros(2, 3).double()
+        alpha = torch.ones(3).double()
     numbers = (alpha, sigma, (alpha / sigma).log())
     spread = [layout.spread(number[None].to(like)) for number in numbers]
     return Point(

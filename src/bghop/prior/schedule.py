@@ -21,7 +21,8 @@ from bghop.errors import OptionError
 class NoisePath:
     """Levels that a sampler visits, noisiest first; the clean end (alpha 1, sigma 0) follows."""
 
-    level: Float64[Tensor, "step"]
+    level: Float64[Tensor, "step part=3"]
+    """What the network is told."""
     alpha: Float64[Tensor, "step part=3"]
     sigma: Float64[Tensor, "step part=3"]
 
@@ -61,8 +62,9 @@ class ReleasedSchedule:
         if not 2 <= num <= self.steps:
             raise OptionError(f"{num} sampling steps: use 2 to {self.steps}")
         stride = (self.steps - 1) / (num - 1)
-        level = torch.tensor([float(round(i * stride)) for i in reversed(range(num))]).double()
-        alpha, sigma = self.alpha_sigma(level[:, None].expand(-1, 3))
+        places = [float(round(i * stride)) for i in reversed(range(num))]
+        level = torch.tensor(places, dtype=torch.float64)[:, None].expand(-1, 3)
+        alpha, sigma = self.alpha_sigma(level)
         return NoisePath(level=level, alpha=alpha, sigma=sigma)
 
     def draw(self, num: int, *, generator: torch.Generator | None = None) -> Float[Tensor, "num"]:
@@ -86,10 +88,11 @@ class CosineSchedule:
     """`log(alpha^2 / sigma^2)` at level 1."""
     log_snr_max: float = 14.0
     """Limit close to level 0; at level 0 itself there is no noise at all."""
-    last: float = 0.15
-    """Level of a path's last step, which goes to clean at once. A network that sees little noise
-    believes what it sees: below this level it no longer mends its own earlier errors but adds to
-    them (docs/prior.md)."""
+    last_object: float = 0.04
+    last_hand: float = 0.15
+    """Levels of a path's last step, which goes to clean at once. A network that sees little noise
+    believes what it sees: below its level a part's earlier errors are no longer mended, new ones
+    add to them (docs/prior.md)."""
 
     def alpha_sigma(self, levels: Float[Tensor, "*batch part=3"]) -> tuple[Tensor, Tensor]:
         """Alpha and sigma in the levels' type and shape."""
@@ -104,15 +107,17 @@ class CosineSchedule:
         return alpha.to(levels.dtype), sigma.to(levels.dtype)
 
     def path(self, num: int) -> NoisePath:
-        """`num` levels, evenly from 1 to `last`; only 1 if there is one.
+        """`num` levels of each part, evenly from 1 to its last; only 1 if there is one.
 
         Raises:
             OptionError: Fewer than one step.
         """
         if num < 1:
             raise OptionError(f"{num} sampling steps: use 1 or more")
-        level = torch.linspace(1, self.last, num, dtype=torch.float64)
-        alpha, sigma = self.alpha_sigma(level[:, None].expand(-1, 3))
+        ends = torch.tensor([self.last_object, self.last_hand, self.last_hand], dtype=torch.float64)
+        way = torch.linspace(0, 1, num, dtype=torch.float64)[:, None]
+        level = 1 + way * (ends - 1)
+        alpha, sigma = self.alpha_sigma(level)
         return NoisePath(level=level, alpha=alpha, sigma=sigma)
 
     def draw(self, num: int, *, generator: torch.Generator | None = None) -> Float[Tensor, "num"]:

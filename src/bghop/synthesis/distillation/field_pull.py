@@ -97,7 +97,7 @@ def field_step(
     with torch.no_grad():
         path = prior.schedule.path(PATH)
         place = (PATH - 1 - step).cpu()
-        levels = path.level[place, None].repeat(1, 3).to(scene.image)
+        levels = path.level[place].to(scene.image)
         numbers = [codec.layout.spread(x[place].to(scene.image)) for x in (path.alpha, path.sigma)]
         alpha, sigma = numbers
         latent = codec.layout.pack(LatentParts(encoded(codec.first_stage, scene), scene.fields))
