@@ -1,5 +1,6 @@
 """What each method promises about its candidates."""
 
+import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 import torch
 
 from bghop.errors import OptionError
-from bghop.evaluation import methods
+from bghop.evaluation import methods, prior_methods
 from bghop.evaluation.methods import (
     Candidates,
     as_recovered,
@@ -16,12 +17,15 @@ from bghop.evaluation.methods import (
     random_touch,
     slide_until_touch,
 )
+from bghop.evaluation.prior_methods import FromPrior
 from bghop.geometry.mesh import Mesh, MeshQuery
 from bghop.geometry.rotations import matrix_from_rotvec
 from bghop.geometry.shapes import box, sphere, torus
 from bghop.geometry.transforms import rigid
 from bghop.hands.open_hand import load_open_hand
 from bghop.jobs import evaluate_options
+from bghop.prior.sampling import SampleOptions
+from small_prior import write_small_prior
 
 MODEL = load_open_hand()
 
@@ -111,8 +115,11 @@ def test_the_released_recovery_keeps_the_right_wrist_and_moves_the_left_one(monk
 
 def test_names_are_those_of_the_command_line():
     assert tuple(methods.METHODS) == evaluate_options.METHODS
+    assert evaluate_options.PRIOR_METHODS == prior_methods.KINDS
     assert find_method("optimize") is optimized
-    with pytest.raises(OptionError, match=r"optimize, random, reference, recovered"):
+    with pytest.raises(
+        OptionError, match=r"optimize, random, random-refined, reference, recovered"
+    ):
         find_method("guess")
 
 
@@ -124,5 +131,37 @@ def test_steps_in_the_name_reach_the_optimiser(monkeypatch):
         return some_grasps(mesh, hand_model, num=num, seed=seed, up=None)
 
     monkeypatch.setattr(methods, "synthesize", record)
-    find_method("optimize@7")(box((0.1, 0.1, 0.1)), MODEL, num=2, seed=5, up=(0.0, 0.0, 1.0))
+    find_method("optimize@7")(
+        box((0.1, 0.1, 0.1)), MODEL, num=2, seed=5, up=(0.0, 0.0, 1.0), text=""
+    )
     assert seen == [(2, 5, 7, (0.0, 0.0, 1.0))]
+
+
+def test_random_hands_are_refined_into_contact_as_many_as_wanted():
+    mesh = box((0.12, 0.1, 0.09))
+    raw = find_method("random")(mesh, MODEL, num=2, seed=3, up=None, text="")
+    found = find_method("random-refined")(mesh, MODEL, num=2, seed=3, up=None, text="")
+    assert found.hands.present.shape == (2, 2)
+    assert (found.energy[1:] >= found.energy[:-1]).all()
+    assert (found.hands.T_object_hand - raw.hands.T_object_hand).abs().max() > 0.001
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("prior")
+    write_small_prior(folder)
+    return folder
+
+
+@pytest.mark.parametrize("kind", ["prior", "prior-raw", "prior-no-text"])
+def test_hands_of_a_prior(kind, checkpoint, monkeypatch):
+    monkeypatch.setattr(
+        prior_methods, "sample_options", lambda *_, **__: SampleOptions(steps=2, guidance=1.0)
+    )
+    mesh = box((0.12, 0.1, 0.09))
+    method = pickle.loads(pickle.dumps(FromPrior(kind=kind, checkpoint=checkpoint)))  # noqa: S301
+    found = method(mesh, MODEL, num=2, seed=0, up=(0.0, 0.0, 1.0), text="box")
+    again = method(mesh, MODEL, num=2, seed=0, up=(0.0, 0.0, 1.0), text="box")
+    assert found.hands.present.shape == (2, 2)
+    assert torch.equal(found.hands.T_object_hand, again.hands.T_object_hand)
+    assert (found.energy[1:] >= found.energy[:-1]).all()

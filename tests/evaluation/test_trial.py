@@ -45,6 +45,7 @@ def box():
 class Item:
     name: str = "box"
     family: str = "box"
+    text: str = "box"
     articulated: bool = False
     mesh: Mesh = field(default_factory=box)
 
@@ -53,7 +54,7 @@ def test_the_quick_method_runs_last_and_keeps_its_place_in_the_tables():
     asked = []
 
     def method(name):
-        def found(mesh, hand_model, *, num, seed, up):
+        def found(mesh, hand_model, *, num, seed, up, text=""):
             asked.append((name, seed))
             return Candidates(hands=hand_model.rest_parameters(num), energy=torch.zeros(num))
 

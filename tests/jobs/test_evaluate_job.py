@@ -24,7 +24,7 @@ from bghop.physics.hold import DIRECTION_NAMES
 CALLS: list[tuple[str, str, int]] = []
 
 
-def beside(mesh, hand_model, *, num, seed, up):
+def beside(mesh, hand_model, *, num, seed, up, text=""):
     """Open hands at both sides, farther apart one after the other, mirrored energies."""
     gap = float(mesh.extents[0]) / 2 + 0.01 * (1 + seed) + 0.005 * torch.arange(num)
     sign = torch.tensor([-1.0, 1.0])
@@ -291,8 +291,8 @@ def test_a_listener_hears_stages_and_trials(folder):
         ({"seeds": (-1,)}, OptionError, "--seeds -1"),
         ({"seeds": (1, 1)}, OptionError, "twice"),
         ({"methods": ()}, OptionError, "at least one"),
-        ({"methods": ("guess",)}, OptionError, "use optimize, random, reference, recovered"),
-        ({"methods": ("prior",)}, OptionError, "not available in this version"),
+        ({"methods": ("guess",)}, OptionError, "use optimize, random, random-refined"),
+        ({"methods": ("prior",)}, OptionError, "needs --checkpoint"),
         ({"methods": ("optimize@0",)}, OptionError, "steps"),
         ({"only": ("cup",)}, OptionError, "use a box, brick"),
         ({"objects": "nowhere"}, OptionError, "nowhere"),

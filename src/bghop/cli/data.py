@@ -68,10 +68,16 @@ class Synthesize:
         from bghop.jobs.data_synthesize import DataListener, run_synthesize_data
 
         talker, quiet = Talker(quiet=self.quiet), self.quiet
+        lines = not quiet and not sys.stderr.isatty()  # a terminal has the bar
 
         class Teller(DataListener):
             def stage(self, stage: str, done: int, total: int) -> None:
                 talker.stage("data", stage, done, total)
+
+            def part(self, done: int, total: int, accepted: int) -> None:
+                if lines:
+                    words = f"data: {done} of {total} objects, {accepted} interactions"
+                    print(words, file=sys.stderr, flush=True)
 
             def said(self, message: str) -> None:
                 if not quiet:

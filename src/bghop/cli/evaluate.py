@@ -37,7 +37,10 @@ class Evaluate:
         "optimize",
         "random",
     )
-    """Any of optimize, optimize@STEPS, random, reference, recovered."""
+    """Any of optimize, optimize@STEPS, random, random-refined, reference, recovered; with a
+    checkpoint also prior, prior-raw, prior-no-text, sds."""
+    checkpoint: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
+    """Of the methods that ask a prior."""
     num: Annotated[int, tyro.conf.arg(metavar="N")] = 16
     """Grasps per object, method and seed."""
     seeds: Annotated[tuple[int, ...], tyro.conf.arg(metavar="S [S ...]")] = (0,)
@@ -71,6 +74,7 @@ class Evaluate:
             seeds=self.seeds,
             only=self.only,
             workers=available_cores() if self.workers is None else self.workers,
+            checkpoint=self.checkpoint,
             hold=not self.no_hold,
             pictures=not self.no_pictures,
             overwrite=self.overwrite,

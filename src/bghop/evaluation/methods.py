@@ -26,10 +26,13 @@ from bghop.geometry.sampling import points_on_triangles
 from bghop.geometry.transforms import invert_rigid, rigid, transform_points
 from bghop.hands.model import HandModel, HandParameters
 from bghop.synthesis.optimize import OptimizeOptions
-from bghop.synthesis.synthesize import SynthesizeOptions, synthesize
+from bghop.synthesis.refine import RefineOptions, refine_hands
+from bghop.synthesis.synthesize import Synthesis, SynthesizeOptions, choose_diverse, synthesize
 
 Up = tuple[float, float, float]
 _STEPS = re.compile(r"^optimize@(\d+)$")
+SAMPLES_PER_GRASP = 2.0
+"""Starts of every grasp asked for, of methods that sample and then refine."""
 _TOUCH = 1e-4
 """Metres between skin and surface that count as touching."""
 _MARGIN = 0.005
@@ -52,17 +55,21 @@ class Method(Protocol):
     """One way to put hands on an object."""
 
     def __call__(
-        self, mesh: Mesh, hand_model: HandModel, *, num: int, seed: int, up: Up | None
+        self, mesh: Mesh, hand_model: HandModel, *, num: int, seed: int, up: Up | None, text: str
     ) -> Candidates:
-        """Up to `num` grasps; the same arguments give the same grasps on the same machine."""
+        """Up to `num` grasps; the same arguments give the same grasps on the same machine.
+
+        `text` is what a person would call the object, for methods that listen.
+        """
         ...
 
 
 def optimized(
-    mesh: Mesh, hand_model: HandModel, *, num: int, seed: int, up: Up | None,
+    mesh: Mesh, hand_model: HandModel, *, num: int, seed: int, up: Up | None, text: str = "",
     steps: int | None = None,
 ) -> Candidates:  # fmt: skip
     """The optimiser with its defaults, or with another number of steps."""
+    del text
     optimize = OptimizeOptions() if steps is None else OptimizeOptions(steps=steps)
     options = SynthesizeOptions(optimize=optimize, up=up)
     found = synthesize(mesh, hand_model=hand_model, num=num, seed=seed, options=options)
@@ -70,16 +77,16 @@ def optimized(
 
 
 def random_touch(
-    mesh: Mesh, hand_model: HandModel, *, num: int, seed: int, up: Up | None
+    mesh: Mesh, hand_model: HandModel, *, num: int, seed: int, up: Up | None, text: str = ""
 ) -> Candidates:
     """The floor: random hands slid in from random sides until they touch, and nothing more.
 
     For each hand: fingers uniform inside the joint limits, wrist rotation uniform, a uniform point
     of the surface, a uniform direction. The middle of the palm comes along the direction towards
     the point until the first skin vertex is within 0.1 mm of the mesh. Left and right know nothing
-    of each other and may overlap; `up` is not used.
+    of each other and may overlap; `up` and `text` are not used.
     """
-    del up
+    del up, text
     # Objects of one run get hands of their own.
     rng = np.random.default_rng([seed, zlib.crc32(mesh.vertices.tobytes())])
     generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
@@ -133,16 +140,18 @@ def slide_until_touch(
 
 
 def as_released(
-    mesh: Mesh, hand_model: HandModel, *, num: int, seed: int, up: Up | None
+    mesh: Mesh, hand_model: HandModel, *, num: int, seed: int, up: Up | None, text: str = ""
 ) -> Candidates:
     """The optimiser's grasps after a way through the released grid and the released recovery."""
+    del text
     return _through_grid(mesh, hand_model, num, seed, up, recover_hands_released)
 
 
 def as_recovered(
-    mesh: Mesh, hand_model: HandModel, *, num: int, seed: int, up: Up | None
+    mesh: Mesh, hand_model: HandModel, *, num: int, seed: int, up: Up | None, text: str = ""
 ) -> Candidates:
     """The optimiser's grasps after a way through the released grid and our recovery."""
+    del text
 
     def recover(field: Tensor, spec: GridSpec, model: HandModel) -> HandParameters:
         return recover_hands(field, spec, model).hands
@@ -167,9 +176,31 @@ def _through_grid(
     return Candidates(hands=replace(read, T_object_hand=T), energy=None)
 
 
+def random_refined(
+    mesh: Mesh, hand_model: HandModel, *, num: int, seed: int, up: Up | None, text: str = ""
+) -> Candidates:
+    """What `prior` does, without a prior: as many random hands instead of samples, then refined.
+
+    Nothing holds them where they start, so that they may go to wherever holds.
+    """
+    count = round(SAMPLES_PER_GRASP * num)
+    hands = random_touch(mesh, hand_model, num=count, seed=seed, up=up, text=text).hands
+    refined = RefineOptions()
+    free = replace(refined.optimize.weights, closeness=0.0)
+    options = replace(refined, optimize=replace(refined.optimize, weights=free))
+    return best_of(refine_hands([mesh], hands, hand_model, options=options), num)
+
+
+def best_of(found: Synthesis, num: int) -> Candidates:
+    """The better ones that differ."""
+    order = choose_diverse(found.hands, found.energy, num)
+    return Candidates(hands=found.hands.rows(order), energy=found.energy[order])
+
+
 METHODS: dict[str, Method] = {
     "optimize": optimized,
     "random": random_touch,
+    "random-refined": random_refined,
     "reference": as_released,
     "recovered": as_recovered,
 }
@@ -190,8 +221,8 @@ def find_method(name: str, methods: dict[str, Method] | None = None) -> Method:
     count = int(steps[1])
 
     def with_steps(
-        mesh: Mesh, hand_model: HandModel, *, num: int, seed: int, up: Up | None
+        mesh: Mesh, hand_model: HandModel, *, num: int, seed: int, up: Up | None, text: str
     ) -> Candidates:
-        return optimized(mesh, hand_model, num=num, seed=seed, up=up, steps=count)
+        return optimized(mesh, hand_model, num=num, seed=seed, up=up, text=text, steps=count)
 
     return with_steps

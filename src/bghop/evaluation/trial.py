@@ -36,7 +36,8 @@ class Trial:
     """Its place in the tables."""
     object_set: str
     item: Any
-    """An object of the set: `name`, `family`, `articulated`, and `mesh`, made when asked for."""
+    """An object of the set: `name`, `family`, `text`, `articulated`, and `mesh`, made when asked
+    for."""
     method: str
     seed: int
     num: int
@@ -82,7 +83,7 @@ def _run(trial: Trial, method: Method, hand_model: HandModel) -> TrialResult:
     clock = _Clock()
     mesh = trial.item.mesh
     load_s = clock.lap()
-    found = method(mesh, hand_model, num=trial.num, seed=trial.seed, up=UP)
+    found = method(mesh, hand_model, num=trial.num, seed=trial.seed, up=UP, text=trial.item.text)
     synthesis_s = clock.lap()
     num = len(found.hands.present)
     if num == 0 or not bool(torch.isfinite(found.hands.T_object_hand).all()):

@@ -65,7 +65,10 @@ class DataListener:
     """Hears what a job does; this base class ignores it."""
 
     def stage(self, stage: str, done: int, total: int) -> None:
-        """`done` of `total` objects are there."""
+        """`done` of `total` steps of a stage are over."""
+
+    def part(self, done: int, total: int, accepted: int) -> None:
+        """Some more objects are made; `accepted` interactions in this run so far."""
 
     def said(self, message: str) -> None:
         """Something worth a line."""
@@ -114,7 +117,8 @@ def run_synthesize_data(
     listener.stage("objects", done, job.objects)
     for count, found in run_all(_make_part, tasks, job.workers):
         done, accepted = done + count, accepted + found
-        listener.stage(f"objects, {accepted} interactions", done, job.objects)
+        listener.stage("objects", done, job.objects)
+        listener.part(done, job.objects, accepted)
     join_parts(folders, job.out, header)
     reports = read_reports(job.out / PROVENANCE_FILE)
     listener.stage("report", 0, 1)

@@ -13,9 +13,11 @@ from typing import Any
 
 from bghop.errors import BghopError, OptionError, ResultError
 from bghop.evaluation.benchmark import make_trials, prepare_pieces, run_trials
-from bghop.evaluation.methods import Method
+from bghop.evaluation.methods import METHODS, Method
+from bghop.evaluation.prior_methods import KINDS, FromPrior
 from bghop.evaluation.records import INSTALL, Row
 from bghop.evaluation.trial import Trial, TrialResult, mesh_digest
+from bghop.jobs.checkpoints import checkpoint_hash
 from bghop.jobs.evaluate_folder import BenchmarkFolder
 from bghop.jobs.evaluate_options import EvaluateJob, check_options
 from bghop.jobs.evaluate_report import summaries, write_benchmark_report
@@ -72,6 +74,7 @@ def run_evaluate_job(
     check_options(job)
     _check_packages(job)
     listener = listener or EvaluateListener()
+    methods = {**METHODS, **_prior_methods(job), **(methods or {})}
     there = object_set(job.objects)
     items = _chosen(there.items, job.only)
     settings = _settings(job, there.name, items, listener)
@@ -101,7 +104,7 @@ def _run(
     job: EvaluateJob,
     trials: list[Trial],
     folder: BenchmarkFolder,
-    methods: dict[str, Method] | None,
+    methods: dict[str, Method],
     listener: EvaluateListener,
 ) -> tuple[list[Row], list[Row]]:
     """Does what is missing; rows and times of all trials, in their order."""
@@ -160,7 +163,14 @@ def _settings(
         "num": job.num,
         "hold": job.hold,
         "hand_model": "open",
+        **({} if job.checkpoint is None else {"checkpoint": checkpoint_hash(job.checkpoint)}),
     }
+
+
+def _prior_methods(job: EvaluateJob) -> dict[str, Method]:
+    if job.checkpoint is None:
+        return {}
+    return {kind: FromPrior(kind=kind, checkpoint=job.checkpoint) for kind in KINDS}
 
 
 def _check_packages(job: EvaluateJob) -> None:

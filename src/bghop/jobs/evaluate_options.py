@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bghop.errors import OptionError
+from bghop.jobs.grasp_options import HOW_TO_GET_ONE
 from bghop.processes import MOST_WORKERS, available_cores
 
-METHODS = ("optimize", "random", "reference", "recovered")
+METHODS = ("optimize", "random", "random-refined", "reference", "recovered")
 """Those of bghop.evaluation.methods; `optimize@STEPS` is the first with other step counts."""
-_PLANNED = ("prior", "sds")
+PRIOR_METHODS = ("prior", "prior-raw", "prior-no-text", "sds")
+"""Those of bghop.evaluation.prior_methods; they need a checkpoint."""
 _STEPS = re.compile(r"^optimize@(\d{1,6})$")
 MOST_GRASPS = 1000
 MOST_STEPS = 100_000
@@ -33,6 +35,8 @@ class EvaluateJob:
     """Processes; each takes one core. The results do not depend on it."""
     hold: bool = True
     """Whether the hold test runs (the static check always does)."""
+    checkpoint: Path | None = None
+    """Of the methods that ask a prior."""
     pictures: bool = True
     """Whether the report has pictures."""
     overwrite: bool = False
@@ -44,6 +48,7 @@ def command_of(job: EvaluateJob) -> str:
     words += ["--methods", *job.methods, "--num", str(job.num), "--seeds", *map(str, job.seeds)]
     words += ["--only", *job.only] if job.only else []
     words += ["--workers", str(job.workers)] if job.workers != available_cores() else []
+    words += ["--checkpoint", str(job.checkpoint)] if job.checkpoint is not None else []
     flags = (
         (not job.hold, "--no-hold"), (not job.pictures, "--no-pictures"),
         (job.overwrite, "--overwrite"),
@@ -77,6 +82,8 @@ def check_options(job: EvaluateJob) -> None:
             raise OptionError(f"--seeds {seed} is out of range: use 0 to 2^63 - 1")
     for name in job.methods:
         check_method(name)
+        if name in PRIOR_METHODS and job.checkpoint is None:
+            raise OptionError(f"method {name} needs --checkpoint DIR: {HOW_TO_GET_ONE}")
 
 
 def check_method(name: str) -> None:
@@ -85,11 +92,9 @@ def check_method(name: str) -> None:
     Raises:
         OptionError: With the names that do.
     """
-    there = f"{', '.join(METHODS)} or optimize@STEPS"
-    if name in _PLANNED:
-        raise OptionError(f"method {name} is not available in this version: use {there}")
+    there = f"{', '.join((*METHODS, *PRIOR_METHODS))} or optimize@STEPS"
     steps = _STEPS.match(name)
-    if steps is None and name not in METHODS:
+    if steps is None and name not in (*METHODS, *PRIOR_METHODS):
         raise OptionError(f"method {name} is unknown: use {there}")
     if steps is not None and not 1 <= int(steps[1]) <= MOST_STEPS:
         raise OptionError(f"method {name} has too many or no steps: use 1 to {MOST_STEPS}")

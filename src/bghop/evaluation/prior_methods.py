@@ -1,0 +1,65 @@
+"""Methods of the benchmark that ask a learned prior: sampled or distilled hands, refined or not."""
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from bghop.evaluation.methods import SAMPLES_PER_GRASP, Candidates, Up, best_of
+from bghop.geometry.mesh import Mesh
+from bghop.hands.model import HandModel, HandParameters
+from bghop.prior.checkpoint import load_prior
+from bghop.prior.prior import Prior
+from bghop.synthesis.from_prior import hands_of, sample_hands, sample_options
+from bghop.synthesis.refine import refine_hands
+from bghop.synthesis.score_distillation import default_options, distill
+from bghop.threads import network_threads
+
+Kind = Literal["prior", "prior-raw", "prior-no-text", "sds"]
+KINDS: tuple[Kind, ...] = ("prior", "prior-raw", "prior-no-text", "sds")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FromPrior:
+    """A `Method`; picklable, each process loads the checkpoint once."""
+
+    kind: Kind
+    """`prior`: samples, refined; `prior-raw`: samples as they are; `prior-no-text`: as `prior`, not
+    told what the object is; `sds`: score distillation, refined."""
+    checkpoint: Path
+
+    def __call__(
+        self, mesh: Mesh, hand_model: HandModel, *, num: int, seed: int, up: Up | None, text: str
+    ) -> Candidates:
+        """Up to `num` grasps, the better ones of twice as many samples (of `num`: `sds`)."""
+        prior = _load(self.checkpoint)
+        prompt = "" if self.kind == "prior-no-text" else text
+        if self.kind == "sds":
+            hands = _distilled(prior, mesh, hand_model, num, seed, prompt)
+        else:
+            hands = sample_hands(
+                mesh, prior, hand_model, num=round(SAMPLES_PER_GRASP * num), prompt=prompt,
+                seed=seed, up="none" if up is None else "z", present=hands_of(prior),
+                options=sample_options(prior, given=True),
+            )  # fmt: skip
+        raw = self.kind == "prior-raw"
+        return best_of(refine_hands([mesh], hands, hand_model, only_score=raw), num)
+
+
+def _distilled(
+    prior: Prior, mesh: Mesh, hand_model: HandModel, num: int, seed: int, prompt: str
+) -> HandParameters:
+    options = replace(default_options(prior), watch=())
+    with network_threads():
+        found = distill(
+            mesh, prior, hand_model=hand_model, prompts=[prompt], num=num, seed=seed,
+            options=options, R_prior_object=torch.eye(3),
+        )  # fmt: skip
+    return found.hands
+
+
+@lru_cache(2)
+def _load(checkpoint: Path) -> Prior:
+    return load_prior(checkpoint, device=torch.device("cpu"))
