@@ -118,6 +118,17 @@ def test_the_same_seed_gives_the_same_scenes(builder):
     assert torch.equal(first.joints, second.joints)
 
 
+def test_still_rows_are_mirrored_at_most_and_the_others_move_as_before(builder):
+    row, seed = torch.arange(4), 7
+    still = torch.tensor([True, False, True, False])
+    moved = builder.scenes(row, generator=torch.Generator().manual_seed(seed))
+    some = builder.scenes(row, generator=torch.Generator().manual_seed(seed), still=still)
+    assert torch.equal(some.sdf[~still], moved.sdf[~still])
+    drawn = draw_motion(4, builder.augment, torch.Generator().manual_seed(seed))
+    mirrored = replace(no_motion(4), mirrored=drawn.mirrored)
+    assert torch.equal(some.sdf[still], builder.moved(row, mirrored).sdf[still])
+
+
 def test_the_released_frame(records, objects, hand_model):
     """Right wrist axes about a point 8 cm to the palm side of the right index base."""
     still = AugmentOptions(rotation="none", shift=0.0)

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from bghop.errors import OptionError
-from bghop.training.cases import CASES, CaseWeights, cases_of, draw_cases
+from bghop.training.cases import CASES, CaseWeights, cases_of, draw_cases, draw_kinds
 
 BOTH = torch.ones(1, 2, dtype=torch.bool)
 LEFT_ONLY = torch.tensor([[True, False]])
@@ -43,3 +43,11 @@ def test_cases_come_as_often_as_their_weights_say():
 def test_weights_that_give_no_case_are_refused():
     with pytest.raises(OptionError, match="use numbers >= 0, one of them > 0"):
         CaseWeights(joint=0.0, object=0.0, object_and_hand=0.0, hands=0.0, single_hand=0.0)
+
+
+def test_an_object_is_drawn_freely_where_it_and_no_whole_scene_is_given():
+    kinds = draw_kinds(4000, CaseWeights(), torch.Generator().manual_seed(0))
+    cases = cases_of(BOTH.expand(4000, 2), *kinds)
+    nothing_given = ~cases.given.any(-1)
+    assert torch.equal(kinds.draws_object, nothing_given)
+    assert 0.3 < nothing_given.float().mean() < 0.6

@@ -60,6 +60,15 @@ class Motion:
         flip[:, 0, 0] = torch.where(self.mirrored, -1.0, 1.0)
         return self.R * flip
 
+    def only_mirrored(self, rows: Bool[Tensor, "b"]) -> "Motion":
+        """The same motions, but some rows neither turn nor shift."""
+        eye = torch.eye(3).expand_as(self.R)
+        return Motion(
+            mirrored=self.mirrored,
+            R=torch.where(rows[:, None, None], eye, self.R),
+            shift=torch.where(rows[:, None], 0.0, self.shift),
+        )
+
 
 def no_motion(num: int) -> Motion:
     """Scenes as they are."""

@@ -114,14 +114,26 @@ class SceneBuilder:
         return [self.records.text[i] for i in row.tolist()]
 
     def scenes(
-        self, row: Sequence[int] | Int64[Tensor, "b"], *, generator: torch.Generator | None = None
+        self,
+        row: Sequence[int] | Int64[Tensor, "b"],
+        *,
+        generator: torch.Generator | None = None,
+        still: Bool[Tensor, "b"] | None = None,
     ) -> Scenes:
-        """Scenes of rows: moved at random with a (CPU) generator, else as they are."""
+        """Scenes of rows: moved at random with a (CPU) generator, else as they are.
+
+        Args:
+            row: numbers of rows.
+            generator: of the motions.
+            still: rows that are mirrored at most, neither turned nor shifted.
+        """
         row = torch.as_tensor(row, dtype=torch.int64)
         if generator is None:
             motion = no_motion(len(row))
         else:
             motion = draw_motion(len(row), self.augment, generator)
+        if still is not None:
+            motion = motion.only_mirrored(still)
         return self.moved(row, motion)
 
     def moved(self, row: Int64[Tensor, "b"], motion: Motion) -> Scenes:

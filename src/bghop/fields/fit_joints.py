@@ -10,14 +10,15 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from bghop.fields.articulation import Articulation, fit_articulation, start_from_palm
+from bghop.fields.articulation import fit_articulation, start_from_palm
 from bghop.fields.recover import parameters_of, skeletons_of, skinned_tips
 from bghop.geometry.transforms import rigid
 from bghop.hands.model import HandModel, HandParameters
+from bghop.hands.person import shape_spread, within_limits
 
 JOINT_SD = 0.0005
 """Metres; how far a joint may be from where it is said to be before the joint limits give way."""
-SHAPE_JOINT_SD = 0.003
+SHAPE_JOINT_SD = 0.004
 """Metres; the same while the person's shape is looked for: sampled joints are that far off."""
 _TIP_ROUNDS = 2
 
@@ -40,7 +41,7 @@ def fit_hands(
         present: hands that exist; the others get the identity and zero pose.
         shape: known shape parameters; the model's mean (zeros) if not given.
         estimate_shape: find the shape of the person from the lengths of the bones: that of both
-            hands, which are alike, with a unit Gaussian prior about `shape`.
+            hands, which are alike, likely by how people differ, within the model's limits.
         joint_sd: standard deviation of the joints, metres.
 
     Returns:
@@ -52,11 +53,15 @@ def fit_hands(
     shape = shape.double()
     joints = joints_frame.double().flatten(0, 1)[:, 1:]
     if estimate_shape:
-        _, shape = _fit(joints, model, present, shape, SHAPE_JOINT_SD, estimate_shape=True)
-        count = present.sum(1, keepdim=True).clamp_min(1)
-        person = (shape * present[..., None]).sum(1) / count
-        shape = person[:, None].expand_as(shape)
-    fit, shape = _fit(joints, model, present, shape, joint_sd, estimate_shape=False)
+        shape = _person_shape(joints, model, present, shape)
+    skeletons = skeletons_of(model, shape, estimate_shape=False)
+    seen, covariance = _evidence(joints, present, joint_sd)
+    fit = start_from_palm(skeletons, joints, covariance, seen)
+    for turn in range(_TIP_ROUNDS):
+        fit = fit_articulation(skeletons, fit, joints, covariance, seen)
+        if turn + 1 < _TIP_ROUNDS:
+            tips, _ = skinned_tips(model, skeletons, fit, shape)
+            skeletons = replace(skeletons, rest_joints=tips)
     pose, _ = parameters_of(model, fit, shape)
     here = present.flatten()[:, None, None]
     neutral = torch.eye(4, dtype=torch.float64, device=joints.device)
@@ -70,25 +75,31 @@ def fit_hands(
     )
 
 
-def _fit(
+def _person_shape(
     joints: Float[Tensor, "row channel=20 3"],
     model: HandModel,
     present: Bool[Tensor, "b hand=2"],
-    shape: Float[Tensor, "b hand=2 shape"],
-    joint_sd: float,
-    *,
-    estimate_shape: bool,
-) -> tuple[Articulation, Float[Tensor, "b hand=2 shape"]]:
-    """Skeletons in place, and the shapes that they have."""
-    skeletons = skeletons_of(model, shape, estimate_shape=estimate_shape)
+    start: Float[Tensor, "b hand=2 shape"],
+) -> Float[Tensor, "b hand=2 shape"]:
+    """The mean of what either hand says; equal for both."""
+    spread = shape_spread(model).double()
+    skeletons = skeletons_of(model, start, estimate_shape=True)
+    # In units of the spread over people, as the fit's prior is a unit Gaussian.
+    directions = skeletons.shape_directions * spread[:, None, None]
+    skeletons = replace(skeletons, shape_directions=directions)
+    seen, covariance = _evidence(joints, present, SHAPE_JOINT_SD)
+    palm = start_from_palm(skeletons, joints, covariance, seen)
+    fit = fit_articulation(skeletons, palm, joints, covariance, seen)
+    found = start + (spread * fit.shape).unflatten(0, (-1, 2))
+    count = present.sum(1, keepdim=True).clamp_min(1)
+    person = (found * present[..., None]).sum(1) / count
+    return within_limits(model, person)[:, None].expand_as(start)
+
+
+def _evidence(
+    joints: Float[Tensor, "row channel=20 3"], present: Bool[Tensor, "b hand=2"], joint_sd: float
+) -> tuple[Bool[Tensor, "row channel=20"], Float[Tensor, "row channel=20 3 3"]]:
+    """All joints of present hands, equally well known."""
     seen = present.flatten()[:, None].expand(-1, joints.shape[1])
-    eye = torch.eye(3, dtype=torch.float64, device=joints.device)
-    covariance = (joint_sd**2 * eye).expand(*joints.shape[:2], 3, 3)
-    fit = start_from_palm(skeletons, joints, covariance, seen)
-    for turn in range(_TIP_ROUNDS):
-        fit = fit_articulation(skeletons, fit, joints, covariance, seen)
-        if turn + 1 < _TIP_ROUNDS:
-            tips, _ = skinned_tips(model, skeletons, fit, shape)
-            skeletons = replace(skeletons, rest_joints=tips)
-    _, found = parameters_of(model, fit, shape)
-    return fit, found.unflatten(0, (-1, 2))
+    eye = torch.eye(3, dtype=joints.dtype, device=joints.device)
+    return seen, (joint_sd**2 * eye).expand(*joints.shape[:2], 3, 3)

@@ -14,6 +14,9 @@ from bghop.hands.model import HandModel
 from bghop.hands.shaped_capsules import shaped_capsules
 from bghop.hands.skinning import Skin, shaped
 
+SPREAD = 0.4
+"""Standard deviation of people's shape parameters, in parts of the model's limits."""
+
 
 def person_model(model: HandModel, shape: Float[Tensor, "shape"]) -> HandModel:
     """A model whose average hands are those of a person.
@@ -43,10 +46,17 @@ def person_model(model: HandModel, shape: Float[Tensor, "shape"]) -> HandModel:
 
 
 def draw_shape(model: HandModel, generator: torch.Generator) -> Float[Tensor, "shape"]:
-    """Shape parameters of a person: normal about the average adult, well inside the limits.
+    """Shape parameters of a person: normal about the average adult, inside the limits."""
+    unit = torch.randn(model.num_shape, generator=generator)
+    return within_limits(model, unit * shape_spread(model).cpu())
 
-    Two of three people are within 40 % of the limits.
-    """
-    spread = model.shape_limits.abs().amin(-1).cpu()
-    drawn = 0.4 * spread * torch.randn(model.num_shape, generator=generator)
-    return torch.minimum(torch.maximum(drawn, -spread), spread)
+
+def shape_spread(model: HandModel) -> Float[Tensor, "shape"]:
+    """Standard deviation of each shape parameter over people."""
+    return SPREAD * model.shape_limits.abs().amin(-1)
+
+
+def within_limits(model: HandModel, shape: Float[Tensor, "*batch shape"]) -> Tensor:
+    """Shapes moved to the nearest values that the model means to have."""
+    low, high = model.shape_limits.to(shape).unbind(-1)
+    return torch.minimum(torch.maximum(shape, low), high)

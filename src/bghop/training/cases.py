@@ -47,6 +47,29 @@ class Cases(NamedTuple):
     present: Bool[Tensor, "b hand=2"]
 
 
+class Kinds(NamedTuple):
+    """What `cases_of` needs besides the hands of the scenes."""
+
+    kind: Int64[Tensor, "b"]
+    side: Bool[Tensor, "b"]
+    with_object: Bool[Tensor, "b"]
+
+    @property
+    def draws_object(self) -> Bool[Tensor, "b"]:
+        """Whether the object is to be drawn, with nothing given that says how it is turned."""
+        single = self.kind == CASES.index("single_hand")
+        return (self.kind == CASES.index("joint")) | (single & ~self.with_object)
+
+
+def draw_kinds(num: int, weights: CaseWeights, generator: torch.Generator) -> Kinds:
+    """A random kind of case for each scene."""
+    shares = torch.tensor([getattr(weights, name) for name in CASES])
+    kind = torch.multinomial(shares, num, replacement=True, generator=generator)
+    side = torch.rand(num, generator=generator) < 0.5
+    with_object = torch.rand(num, generator=generator) < 0.5
+    return Kinds(kind, side, with_object)
+
+
 def draw_cases(
     present: Bool[Tensor, "b hand=2"], weights: CaseWeights, generator: torch.Generator
 ) -> Cases:
@@ -55,11 +78,7 @@ def draw_cases(
     Scenes of one hand that are drawn as `object_and_hand` or `single_hand` are trained as `object`:
     something is always left to learn.
     """
-    shares = torch.tensor([getattr(weights, name) for name in CASES])
-    kind = torch.multinomial(shares, len(present), replacement=True, generator=generator)
-    side = torch.rand(len(present), generator=generator) < 0.5
-    with_object = torch.rand(len(present), generator=generator) < 0.5
-    return cases_of(present, kind, side, with_object)
+    return cases_of(present, *draw_kinds(len(present), weights, generator))
 
 
 def cases_of(

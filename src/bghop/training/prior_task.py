@@ -12,7 +12,7 @@ from bghop.data.scene import SceneBuilder, Scenes
 from bghop.prior.denoiser import Condition
 from bghop.prior.layout import Layout
 from bghop.prior.schedule import Schedule
-from bghop.training.cases import CASES, Cases, CaseWeights, cases_of, draw_cases
+from bghop.training.cases import CASES, Cases, CaseWeights, cases_of, draw_kinds
 from bghop.training.seeds import generator_of
 
 Encode = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -29,6 +29,10 @@ class PriorTaskConfig:
     cases: CaseWeights = field(default_factory=CaseWeights)
     text_dropout: float = 0.2
     """Share of the examples that are trained without their text, for guidance."""
+    turn_drawn_objects: bool = False
+    """Whether objects that are to be drawn are turned and shifted like given ones. They need not
+    be: a sample's direction says nothing, and a network that draws things as they stand learns
+    their shapes sooner."""
     validation_scenes: int = 64
     validation_batch: int = 16
 
@@ -118,8 +122,10 @@ class PriorTask:
 
     def inputs(self, rows: Tensor, generator: torch.Generator) -> PriorInputs:
         """Scenes of rows after random motions, in random cases."""
-        scenes = self.scenes.scenes(rows, generator=generator)
-        cases = draw_cases(scenes.hands.present, self._weights, generator)
+        kinds = draw_kinds(len(rows), self._weights, generator)
+        still = None if self.config.turn_drawn_objects else kinds.draws_object
+        scenes = self.scenes.scenes(rows, generator=generator, still=still)
+        cases = cases_of(scenes.hands.present, *kinds)
         dropped = torch.rand(len(rows), generator=generator) < self.config.text_dropout
         return self.prepared(scenes, self.scenes.texts(rows), cases, ~dropped)
 
