@@ -28,6 +28,8 @@ class SurfaceSamples:
 def sample_surface(mesh: Mesh, sdf: SdfGrid, num: int, rng: np.random.Generator) -> SurfaceSamples:
     """Area-weighted samples that lie on the zero level of the grid (inner walls are dropped).
 
+    All of them have a direction outward.
+
     Raises:
         ValueError: never for a validated mesh; some samples always lie on its outside.
     """
@@ -43,8 +45,10 @@ def sample_surface(mesh: Mesh, sdf: SdfGrid, num: int, rng: np.random.Generator)
     points = torch.as_tensor(points_np, dtype=sdf.values.dtype, device=sdf.values.device)
 
     distance, normals = sdf.distance_and_normal(points)
-    on_surface = distance.abs() < sdf.spacing
-    kept = torch.nonzero(on_surface if on_surface.any() else torch.ones_like(on_surface))[:num, 0]
+    # In the middle of what is thinner than the grid's cells there is no direction outward.
+    clear = normals.norm(dim=-1) > 0.5
+    on_surface = clear & (distance.abs() < sdf.spacing)
+    kept = torch.nonzero(on_surface if on_surface.any() else clear)[:num, 0]
     points, normals = points[kept], normals[kept]
 
     steps = torch.linspace(0.002, _DEEPEST, 40, dtype=points.dtype, device=points.device)
