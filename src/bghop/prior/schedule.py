@@ -88,7 +88,7 @@ class CosineSchedule:
     """`log(alpha^2 / sigma^2)` at level 1."""
     log_snr_max: float = 14.0
     """Limit close to level 0; at level 0 itself there is no noise at all."""
-    last_object: float = 0.04
+    last_object: float = 0.15
     last_hand: float = 0.15
     """Levels of a path's last step, which goes to clean at once. A network that sees little noise
     believes what it sees: below its level a part's earlier errors are no longer mended, new ones
