@@ -29,7 +29,7 @@ def plot_contact_maps(
             across = z if side else -z
             order = np.argsort(-y)  # the palmar skin last, on top
             dots = axes.scatter(
-                -across[order], np.abs(x)[order], c=share[side][order], s=9, cmap="viridis",
+                across[order], np.abs(x)[order], c=share[side][order], s=9, cmap="viridis",
                 vmin=0, vmax=most, linewidths=0,
             )  # fmt: skip
             axes.set(aspect="equal", xticks=[], yticks=[])
