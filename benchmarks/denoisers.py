@@ -262,7 +262,10 @@ def main() -> None:
             decode = partial(_joints_of, layout, codec.joint_scale)
         else:
             grid = Distances(codec, scenes)
-            schedule, layout = CosineSchedule(hand_shift=GRID_SHIFT, last_object=0.04, last_hand=0.04), grid.layout
+            schedule, layout = (
+                CosineSchedule(hand_shift=GRID_SHIFT, last_object=0.04, last_hand=0.04),
+                grid.layout,
+            )
             latent, decode, channels = grid.latent, grid.joints, sum(grid.layout.sizes)
             if name == "unet":
                 network = GridUNet(channels, 32, 384)
