@@ -4,8 +4,9 @@
                                       [--channels 8] [--steps 3000] [--per-family 36]
 
 The grids (the training families, any pose, grids of any size from 60 to 84 cm) are made once,
-about ten minutes on one core, and kept in `--grids`. The transform is fitted in closed form; then net and
-filters are trained on crops of 48^3 samples around the surface, turned and mirrored at random.
+about ten minutes on one core, and kept in `--grids`. The transform is fitted in closed form; then
+net and filters are trained on crops of 48^3 samples around the surface, turned and mirrored at
+random.
 Held-out families and objects are never used.
 """
 
