@@ -191,10 +191,11 @@ def test_equals_diffusers(members, method, num):
     path = schedule.path(num)
     if method == "dpm++":  # they space num + 1 points and drop the clean one
         stride = 999 / num
-        level = torch.tensor([round(i * stride) for i in reversed(range(1, num + 1))]).double()
-        alpha, sigma = schedule.alpha_sigma(level[:, None].expand(-1, 3))
+        steps = torch.tensor([round(i * stride) for i in reversed(range(1, num + 1))]).double()
+        level = steps[:, None].expand(-1, 3)
+        alpha, sigma = schedule.alpha_sigma(level)
         path = type(path)(level=level, alpha=alpha, sigma=sigma)
-    assert theirs.timesteps.tolist() == path.level.long().tolist()
+    assert theirs.timesteps.tolist() == path.level[:, 0].long().tolist()
     x = noise_like(4, LAYOUT.shape, seed=0).double()
     ours = sample_latents(
         exact, _OnePath(path), LAYOUT, condition(4), x,
