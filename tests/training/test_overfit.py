@@ -27,7 +27,7 @@ from bghop.training.sources import SourceConfig
 from bghop.training.state import Averages
 
 NUM = 32
-STEPS, BATCH = 3500, 16
+STEPS, BATCH = 4300, 16
 
 
 def write_data(folder, model):
@@ -77,7 +77,7 @@ def train(prior, latent, condition):
 
 @pytest.mark.slow
 def test_32_interactions_are_learned_by_heart(tmp_path):
-    """About ten minutes on one core."""
+    """Eight and a half minutes on two cores, making the data included."""
     model = load_open_hand()
     write_data(tmp_path, model)
     records, objects = tmp_path / "records.parquet", tmp_path / "objects.parquet"
@@ -99,10 +99,15 @@ def test_32_interactions_are_learned_by_heart(tmp_path):
         options = SampleOptions(steps=25, guidance=1.0)
         drawn = prior.sample(condition, model, known=known, options=options)
         joints = prior.codec.layout.unpack(drawn.latent).hands * prior.codec.joint_scale
-        return 1000 * (joints - scenes.joints).norm(dim=-1)
+        return 1000 * (joints[:, None] - scenes.joints).norm(dim=-1)
 
-    assert errors_mm(Known(sdf=scenes.sdf)).mean() < 5
+    def own(errors):
+        return errors.diagonal(dim1=0, dim2=1).movedim(-1, 0)
+
+    assert own(errors_mm(Known(sdf=scenes.sdf))).mean() < 5
+    # Nothing given: to the nearest interaction. Seen: 3.8, 3.9 below, and 4.97 here.
+    assert errors_mm(None).mean((2, 3)).amin(1).mean() < 5.5
     left = torch.tensor([[True, False]]).expand(NUM, 2)
-    drawn = errors_mm(Known(sdf=scenes.sdf, joints=scenes.joints, hands=left))
+    drawn = own(errors_mm(Known(sdf=scenes.sdf, joints=scenes.joints, hands=left)))
     assert drawn[:, 1].mean() < 5
     assert drawn[:, 0].max() < 1e-3  # given: exactly, but for the unit's rounding
