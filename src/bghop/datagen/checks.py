@@ -19,7 +19,7 @@ from bghop.hands.model import HandModel, HandParameters
 from bghop.physics.body import Body
 from bghop.physics.static_check import static_check
 
-REASONS = ("deep", "few fingers", "hands collide", "unbalanced", "copy")
+REASONS = ("deep", "few fingers", "hands collide", "copy", "unbalanced")
 """Of rejection, in the order in which they are asked for."""
 
 
