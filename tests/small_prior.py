@@ -55,9 +55,12 @@ def small_prior(hand_model: str = "open") -> Prior:
     )
 
 
-def write_small_prior(folder: Path, hand_model: str = "open") -> Path:
-    """A checkpoint folder."""
-    prior = small_prior(hand_model)
+def write_small_prior(folder: Path, hand_model: str = "open", prior: Prior | None = None) -> Path:
+    """A checkpoint folder, of a given prior if it is to be compared with.
+
+    Two small priors differ in their last bits: least squares depend on where memory lies.
+    """
+    prior = prior or small_prior(hand_model)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / WEIGHTS).write_bytes(prior_tensors(prior))
     (folder / CONFIG).write_text(json.dumps(prior_config(prior)))

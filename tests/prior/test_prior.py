@@ -25,8 +25,8 @@ def hands():
 
 
 @pytest.fixture
-def folder(tmp_path):
-    return write_small_prior(tmp_path / "prior")
+def folder(tmp_path, prior):
+    return write_small_prior(tmp_path / "prior", prior=prior)
 
 
 def some_hands(model, num=4):
