@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from bghop.training.config import LoopConfig
+from bghop.training.muon import Muon
 
 
 def make_optimizers(network: nn.Module, config: LoopConfig) -> list[torch.optim.Optimizer]:
@@ -25,12 +26,7 @@ def make_optimizers(network: nn.Module, config: LoopConfig) -> list[torch.optim.
     if config.optimizer != "muon" or not inner:
         return [_adamw((p for _, p in trainable), config)]
     taken = {id(p) for p in inner}
-    muon = torch.optim.Muon(
-        inner,
-        lr=config.learning_rate,
-        weight_decay=config.weight_decay,
-        adjust_lr_fn="match_rms_adamw",
-    )
+    muon = Muon(inner, lr=config.learning_rate, weight_decay=config.weight_decay)
     return [muon, _adamw((p for _, p in trainable if id(p) not in taken), config)]
 
 
