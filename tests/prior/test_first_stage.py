@@ -1,6 +1,9 @@
+import math
+
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from bghop.errors import ResultError
 from bghop.fields.grid_spec import GridSpec
@@ -244,3 +247,26 @@ def test_a_file_that_is_no_codec_is_refused(tmp_path):
 def test_parities_of_the_shipped_channels_are_signs(codec):
     assert set(codec.signs.unique().tolist()) <= {-1.0, 1.0}
     assert list(codec.signs.shape) == [3, codec.latent_channels]
+
+
+def test_the_encoder_is_a_convolution_of_its_features():
+    torch.manual_seed(0)
+    codec = BlockCodec(BlockCodecConfig(channels=5))
+    kernel = torch.randn(5, 3, 8, 8, 8)
+    with torch.no_grad():
+        codec.analysis.copy_(kernel)
+        codec.shift.copy_(torch.randn(5))
+        codec.signs.copy_(torch.randint(0, 2, (3, 5)) * 2.0 - 1.0)
+    sdf = torch.rand(2, 1, 12, 16, 20) * 2 - 1
+    sdf[0, :, :8] = 1.0  # empty
+    soft_sign = torch.tanh(8 * sdf) - math.tanh(8.0)
+    nearness = torch.exp(-25 * sdf**2) - math.exp(-25.0)
+    features = torch.cat([sdf - 1, soft_sign, nearness], dim=1)
+    for axis in range(3):
+        kernel = (kernel + kernel.flip(axis + 2) * codec.signs[axis][:, None, None, None, None]) / 2
+    wanted = functional.conv3d(features, kernel, stride=4, padding=2)
+    wanted = wanted - codec.shift[:, None, None, None]
+    found = codec.encode(sdf)
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4)
+    empty = codec.encode(torch.ones(1, 1, 8, 8, 8))
+    assert torch.equal(empty, -codec.shift[None, :, None, None, None].expand_as(empty))

@@ -13,6 +13,7 @@ block transform (Karhunen-Loeve) and is trained from there.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -116,8 +117,7 @@ class BlockCodec(nn.Module):
     def encode(self, sdf: Float[Tensor, "b 1 x y z"]) -> Float[Tensor, "b c i j k"]:
         """Filter; empty space is 0 before the shift, and so is what lies beyond the border."""
         kernel = _symmetric(self.analysis, self.signs)
-        raw = functional.conv3d(_features(sdf), kernel, stride=BLOCK, padding=PAD)
-        return raw - _per_channel(self.shift)
+        return _filtered(sdf, kernel) - _per_channel(self.shift)
 
     def decode(self, latent: Float[Tensor, "b c i j k"]) -> Float[Tensor, "b 1 x y z"]:
         """Linear synthesis, and what the net adds to it."""
@@ -148,7 +148,7 @@ class BlockCodec(nn.Module):
         self.synthesis *= scale[:, None, None, None, None]
 
 
-def _features(sdf: Float[Tensor, "b 1 x y z"]) -> Float[Tensor, "b 3 x y z"]:
+def _features(sdf: Float[Tensor, "*any"]) -> tuple[Float[Tensor, "*any"], ...]:
     """The distance, its sign made soft, and nearness to the surface; all 0 in empty space.
 
     Being pointwise they keep every symmetry. The last two make thin walls, which hardly change a
@@ -156,7 +156,35 @@ def _features(sdf: Float[Tensor, "b 1 x y z"]) -> Float[Tensor, "b 3 x y z"]:
     """
     soft_sign = torch.tanh(8.0 * sdf) - math.tanh(8.0)
     nearness = torch.exp(-(5.0 * sdf).square()) - math.exp(-25.0)
-    return torch.cat([sdf - 1.0, soft_sign, nearness], dim=1)
+    return sdf - 1.0, soft_sign, nearness
+
+
+def _filtered(
+    sdf: Float[Tensor, "b 1 x y z"], kernel: Float[Tensor, "c 3 8 8 8"]
+) -> Float[Tensor, "b c i j k"]:
+    """`conv3d(features, kernel, stride=4, padding=2)`, as products of blocks of 4^3 samples.
+
+    A window of 8^3 is two blocks along each axis, so each block is multiplied once with what it is
+    worth to its eight windows. Most blocks are empty space, whose features are 0, and are left out.
+    """
+    channels = len(kernel)
+    halves = kernel.unflatten(4, (2, BLOCK)).unflatten(3, (2, BLOCK)).unflatten(2, (2, BLOCK))
+    # feature, sample of a block, (half along x, y, z; channel)
+    weights = halves.permute(1, 3, 5, 7, 2, 4, 6, 0).flatten(1, 3).flatten(2)
+    padded = functional.pad(sdf[:, 0], (PAD,) * 6, value=1.0)
+    split = padded.unflatten(3, (-1, BLOCK)).unflatten(2, (-1, BLOCK)).unflatten(1, (-1, BLOCK))
+    b, i, _, j, _, k, _ = split.shape
+    blocks = split.permute(0, 1, 3, 5, 2, 4, 6).reshape(-1, BLOCK**3)
+    filled = (blocks < 1.0).any(1).nonzero().squeeze(1)
+    features = torch.cat(_features(blocks[filled]), dim=1)
+    worth = features.new_zeros(len(blocks), weights.shape[-1])
+    worth = worth.index_copy(0, filled, features @ weights.flatten(0, 1))
+    worth = worth.view(b, i, j, k, 2, 2, 2, channels)
+    windows = [
+        worth[:, x : i - 1 + x, y : j - 1 + y, z : k - 1 + z, x, y, z]
+        for x, y, z in product(range(2), repeat=3)
+    ]
+    return torch.stack(windows).sum(0).movedim(-1, 1)
 
 
 def _symmetric(
