@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from bghop.cli.data_arctic import Arctic
+
 if TYPE_CHECKING:
     from bghop.jobs.data_synthesize import SynthesizedData
 
@@ -143,10 +145,11 @@ class Families:
 
 @dataclass(frozen=True, kw_only=True)
 class Data:
-    """Make data sets."""
+    """Make data sets, or read those on disk."""
 
     verb: (
         Annotated[Synthesize, tyro.conf.subcommand("synthesize", prefix_name=False)]
+        | Annotated[Arctic, tyro.conf.subcommand("arctic", prefix_name=False)]
         | Annotated[Families, tyro.conf.subcommand("families", prefix_name=False)]
     )
 

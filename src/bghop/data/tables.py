@@ -4,6 +4,7 @@ pyarrow is imported on first use, so that everything else works without it.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,20 @@ def read_table(path: str | Path, format_: TableFormat) -> TableFile:
             f"{format_.version}: {format_.remedy}"
         )
     return TableFile(path=path, header=header, table=table)
+
+
+def join_tables(paths: Sequence[Path], out: Path, format_: TableFormat) -> None:
+    """Write one table of all rows of several, in the given order; the header is the first one's.
+
+    Raises:
+        DataError: A file is damaged, or none is given.
+        ResultError: The file cannot be written.
+    """
+    pa, _ = _pyarrow()
+    files = [read_table(path, format_) for path in paths]
+    if not files:
+        raise DataError("no tables to join: give at least one")
+    write_table(out, pa.concat_tables([file.table for file in files]), format_, files[0].header)
 
 
 def _header(table: Any) -> dict[str, Any]:

@@ -18,7 +18,7 @@ import torch
 from bghop.data.objects_file import OBJECTS, write_objects
 from bghop.data.objects_from_mesh import REACH
 from bghop.data.record import RECORDS, concatenate_records, write_records
-from bghop.data.tables import TableFormat, read_table, write_table
+from bghop.data.tables import TableFormat, join_tables, read_table, write_table
 from bghop.datagen.making import Made
 from bghop.errors import DataError
 from bghop.files import writing
@@ -114,9 +114,7 @@ def join_parts(folders: Sequence[Path], out: Path, header: dict[str, Any]) -> No
     if not full:
         raise DataError("no candidate was accepted: ask for more --objects or other --families")
     for name, form in ((RECORDS_FILE, RECORDS), (OBJECTS_FILE, OBJECTS)):
-        files = [read_table(folder / name, form) for folder in full]
-        table = pa.concat_tables([file.table for file in files])
-        write_table(out / name, table, form, files[0].header)
+        join_tables([folder / name for folder in full], out / name, form)
     files = [read_table(folder / PROVENANCE_FILE, PROVENANCE) for folder in folders]
     reports = [report for file in files for report in file.header["objects"]]
     table = pa.concat_tables([file.table for file in files])

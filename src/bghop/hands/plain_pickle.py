@@ -2,12 +2,12 @@
 
 The official MANO files are Python 2 pickles that name numpy, scipy and chumpy. Here every admitted
 name becomes a `Record`, an inert object that remembers its arguments and state; nothing that the
-file names is imported or called. Arrays are then rebuilt from the recorded bytes. Any other name,
-above all one that could run code, is refused before it is looked up.
+file names is imported or called. Arrays are then rebuilt from the recorded bytes
+(bghop.inert_arrays). Any other name, above all one that could run code, is refused before it is
+looked up.
 """
 
 import pickle
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,23 +15,11 @@ from typing import Any
 import numpy as np
 
 from bghop.errors import HandModelError
-from bghop.inert_pickle import InertUnpickler, Record
+from bghop.inert_arrays import ArrayUnpickler, Rebuild, RefusedNameError
+from bghop.inert_pickle import Record
 
 _LARGEST = 200 * 2**20
 """Bytes; MANO files have 4 MB."""
-_DTYPE = re.compile(r"[<>|=]?[fiub](1|2|4|8)")
-
-
-class ArrayRecord(Record):
-    """`numpy` array: state is (version, shape, dtype, is_fortran, bytes)."""
-
-
-class ScalarRecord(Record):
-    """`numpy` scalar: arguments are (dtype, bytes)."""
-
-
-class DtypeRecord(Record):
-    """`numpy` data type: arguments start with its code, state tells the byte order."""
 
 
 class SparseRecord(Record):
@@ -50,13 +38,6 @@ class _Base(Record):
     """Stands for Python's `object` in the old way of remaking objects."""
 
 
-def _encode(text: Any, encoding: Any = "latin1") -> bytes:
-    """What `_codecs.encode` does for byte strings; other codecs are refused."""
-    if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
-        raise pickle.UnpicklingError("byte string in an unusual encoding")
-    return text.encode("latin1")
-
-
 def _remake(kind: Any, *_: Any) -> Record:
     """What `copyreg._reconstructor` does, for records only."""
     if not (isinstance(kind, type) and issubclass(kind, Record)):
@@ -65,38 +46,22 @@ def _remake(kind: Any, *_: Any) -> Record:
 
 
 _ADMITTED: dict[tuple[str, str], Callable[..., Any]] = {
-    ("numpy", "ndarray"): ArrayRecord,
-    ("numpy", "dtype"): DtypeRecord,
-    ("numpy.core.multiarray", "_reconstruct"): ArrayRecord,
-    ("numpy._core.multiarray", "_reconstruct"): ArrayRecord,
-    ("numpy.core.multiarray", "scalar"): ScalarRecord,
-    ("numpy._core.multiarray", "scalar"): ScalarRecord,
     ("scipy.sparse.csc", "csc_matrix"): SparseRecord,
     ("scipy.sparse._csc", "csc_matrix"): SparseRecord,
-    ("_codecs", "encode"): _encode,
     ("copy_reg", "_reconstructor"): _remake,
     ("copyreg", "_reconstructor"): _remake,
     ("__builtin__", "object"): _Base,
     ("builtins", "object"): _Base,
-    ("__builtin__", "set"): set,
-    ("builtins", "set"): set,
 }
 _CHUMPY = {"Ch": ChumpyRecord, "Select": SelectRecord}
 
 
-class _Refused(pickle.UnpicklingError):
-    """The file names something that no MANO file needs."""
-
-
-class _PlainUnpickler(InertUnpickler):
+class _PlainUnpickler(ArrayUnpickler):
     def find_class(self, module: str, name: str) -> Any:
         """Only what is admitted; nothing is imported."""
         if module.split(".", maxsplit=1)[0] == "chumpy":
             return _CHUMPY.get(name, Record)
-        try:
-            return _ADMITTED[module, name]
-        except KeyError:
-            raise _Refused(f"{module}.{name}") from None
+        return _ADMITTED.get((module, name)) or super().find_class(module, name)
 
 
 def read_plain_pickle(path: Path) -> dict[str, Any]:
@@ -114,7 +79,7 @@ def read_plain_pickle(path: Path) -> dict[str, Any]:
         raise HandModelError(
             f"cannot read {path} ({error.strerror}): put the official MANO file there"
         ) from error
-    except _Refused as error:
+    except RefusedNameError as error:
         raise HandModelError(
             f"{path} names {error}, which no MANO file holds, so it was not read: "
             "use the original file from the MANO site"
@@ -137,46 +102,11 @@ def read_plain_pickle(path: Path) -> dict[str, Any]:
         ) from error
 
 
-def _plain(value: Any) -> Any:
-    """Numpy arrays instead of records; values that are data already stay as they are."""
-    rebuild = _REBUILD.get(type(value))
-    if rebuild is not None:
-        return rebuild(value)
-    if isinstance(value, (list, tuple)):
-        return type(value)(_plain(item) for item in value)
-    return value
-
-
 def _selection(record: SelectRecord) -> np.ndarray:
     source = np.asarray(_plain(record.state["a"])).ravel()
     chosen = source[np.asarray(_plain(record.state["idxs"]))]
     shape = record.state.get("preferred_shape")
     return chosen if shape is None else chosen.reshape(_plain(shape))
-
-
-def _scalar(record: ScalarRecord) -> np.generic:
-    dtype, content = record.arguments
-    return np.frombuffer(_bytes(content), dtype=_dtype(dtype))[0]
-
-
-def _array(record: ArrayRecord) -> np.ndarray:
-    _, shape, dtype, is_fortran, content = record.state
-    flat = np.frombuffer(_bytes(content), dtype=_dtype(dtype))
-    return flat.reshape(shape, order="F" if is_fortran else "C")
-
-
-def _dtype(record: DtypeRecord) -> np.dtype:
-    """Plain numbers only: objects and structures are never needed."""
-    code = record.arguments[0]
-    if not isinstance(code, str) or not _DTYPE.fullmatch(code):
-        raise ValueError(f"array of type {code!r}")
-    order = record.state[1] if record.state else "="
-    return np.dtype(code).newbyteorder(order if order in ("<", ">") else "=")
-
-
-def _bytes(content: Any) -> bytes:
-    """Python 2 strings arrive as latin-1 text."""
-    return content.encode("latin1") if isinstance(content, str) else bytes(content)
 
 
 def _dense(state: dict[str, Any]) -> np.ndarray:
@@ -194,9 +124,8 @@ def _dense(state: dict[str, Any]) -> np.ndarray:
 
 
 _REBUILD: dict[type, Callable[[Any], Any]] = {
-    ArrayRecord: _array,
-    ScalarRecord: _scalar,
     SparseRecord: lambda record: _dense(record.state),
     ChumpyRecord: lambda record: _plain(record.state["x"]),
     SelectRecord: _selection,
 }
+_plain = Rebuild(more=_REBUILD)

@@ -13,8 +13,8 @@ MOST_WEIGHT = 10.0
 part's spread (4 cm of a joint) count no more than this one: there the answer is nearly what is
 seen, and the loss of `v` would be mostly that noise (docs/decisions.md)."""
 OBJECT_SHARE = 0.6
-"""Weight of the object's part, against one for each hand: its grid has far more to learn than can be
-used at a contact."""
+"""Weight of the object's part, against one for each hand: its grid has far more to learn than can
+be used at a contact."""
 
 SEPARATE = 0.25
 """Share of the rows whose parts have levels of their own. Samplers end each part at another level,

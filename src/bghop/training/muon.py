@@ -41,9 +41,7 @@ class Muon(torch.optim.Optimizer):
             weight_decay: share of a matrix that is taken off per unit of the learning rate.
             momentum: share of the mean gradient that is kept from step to step.
         """
-        super().__init__(
-            matrices, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum}
-        )
+        super().__init__(matrices, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum})
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]

@@ -1,0 +1,117 @@
+"""`bghop data arctic`: the user's copy of ARCTIC as records."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+
+if TYPE_CHECKING:
+    from bghop.jobs.data_import import ImportedData
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arctic:
+    """Turn ARCTIC's raw sequences into records.
+
+    Writes records.parquet, objects.parquet and import.json. The same command continues after an
+    interruption. ARCTIC and MANO need a registration at their sites; nothing of them is part of
+    bghop. Needs the extra bghop[train].
+    """
+
+    root: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="ROOT")]]
+    """Folder of ARCTIC with raw_seqs, meta and splits_json."""
+    out: Annotated[Path, tyro.conf.arg(metavar="DIR")]
+    """Folder of the records."""
+    mano: Annotated[Path, tyro.conf.arg(metavar="DIR")]
+    """Folder with MANO_LEFT.pkl and MANO_RIGHT.pkl."""
+    hand: Literal["mano", "open"] = "mano"
+    """Hands of the records: MANO's, or the open hand fitted to the same joints."""
+    split: Literal["p1", "p2", "own"] = "p1"
+    """An official protocol, or 5 % val and 5 % test by a hash of the sequence's name."""
+    stride: Annotated[int, tyro.conf.arg(metavar="N")] = 1
+    """Look at every N-th frame."""
+    distance: Annotated[float, tyro.conf.arg(metavar="M")] = 0.01
+    """Metres from the surface that count as contact."""
+    share: Annotated[float, tyro.conf.arg(metavar="X")] = 0.2
+    """Share of a hand's skin that must be in contact."""
+    contact: Literal["both", "any"] = "both"
+    """Keep frames in which both hands are in contact; or any, without the hand that is not."""
+    moved: Annotated[float, tyro.conf.arg(metavar="M")] = 0.005
+    """Metres that some joint must have moved since the last kept frame; 0 keeps all."""
+    only: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME [NAME ...]")] = ()
+    """Sequences by name or pattern, such as s01/box_grab_01 or '*/box_*'; all if not given."""
+    workers: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
+    """Processes, one core each. None: as many as there are cores."""
+    overwrite: bool = False
+    """Replace another import in --out."""
+    quiet: bool = False
+    """Print nothing but errors."""
+    json: bool = False
+    """Print one JSON object on stdout at the end."""
+
+    def run(self) -> int:
+        """Reads; the exit code."""
+        from bghop.jobs.import_options import ImportDataJob, check_import_options
+        from bghop.processes import available_cores
+
+        job = ImportDataJob(
+            root=self.root,
+            out=self.out,
+            mano=self.mano,
+            model=self.hand,
+            split=self.split,
+            stride=self.stride,
+            distance=self.distance,
+            share=self.share,
+            hands=self.contact,
+            moved=self.moved,
+            only=self.only,
+            workers=available_cores() if self.workers is None else self.workers,
+            overwrite=self.overwrite,
+        )
+        check_import_options(job)  # before torch is imported: a typing error is told at once
+        from bghop.cli.progress import Talker
+        from bghop.jobs.data_import import ImportListener, run_import_job
+
+        talker = Talker(quiet=self.quiet)
+
+        class Teller(ImportListener):
+            def stage(self, stage: str, done: int, total: int) -> None:
+                talker.stage("arctic", stage, done, total)
+
+        try:
+            made = run_import_job(job, listener=Teller())
+        finally:
+            talker.close()
+        if self.json:
+            print(json.dumps(_numbers(made)))
+        elif not self.quiet:
+            print(_words(made))
+        return 0
+
+
+def _numbers(made: "ImportedData") -> dict[str, object]:
+    counts = made.counts
+    return {
+        "out": str(made.out),
+        "state": made.state,
+        "sequences": made.sequences,
+        "frames": counts.read,
+        "looked_at": counts.looked_at,
+        "in_contact": counts.in_contact,
+        "kept": counts.kept,
+        "error_mm": round(made.error_mm, 3),
+        "seconds": round(made.seconds, 1),
+    }
+
+
+def _words(made: "ImportedData") -> str:
+    counts = made.counts
+    before = " (finished before)" if made.state == "kept" else ""
+    return (
+        f"{made.out}: {counts.kept} records from {made.sequences} sequences{before}; of "
+        f"{counts.read} frames {counts.looked_at} were looked at, {counts.in_contact} had the "
+        f"contact, {counts.kept} differ from the one before; hands {made.error_mm:.2f} mm off"
+    )

@@ -1,0 +1,289 @@
+"""ARCTIC (Fan et al. 2023): two hands with eleven articulated objects, from its raw sequences.
+
+Layout below the root (the folder with `raw_seqs` and `meta`):
+
+    raw_seqs/sXX/NAME.mano.npy      {'right': ..., 'left': ...}: rot, pose, trans (metres), shape
+    raw_seqs/sXX/NAME.object.npy    per frame: joint angle, rotation vector, translation (mm)
+    meta/object_vtemplates/NAME/    mesh.obj, top.obj, bottom.obj (mm), parts.json
+    splits_json/protocol_p1.json    official splits by sequence
+    description/sXX/NAME/description.txt   (Text2HOI) `19-38 grasp, both hands`
+
+Poses count from MANO's mean hand, shapes were fitted with the official left file as it is: load the
+hands with `load_mano(folder, flat_hand_mean=False, fix_left_shapedirs=False)`. In parts.json 0 is
+the part that moves (the top); the object's documentation says otherwise, its code and others' do
+not, and the boxes of top.obj and bottom.obj are asked each time.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from bghop.data.clips import Clip
+from bghop.data.foreign_files import read_json_file, read_npy
+from bghop.errors import DataError
+from bghop.geometry.articulated import ArticulatedObject
+from bghop.geometry.joint import Joint
+from bghop.geometry.mesh import Mesh
+from bghop.geometry.rotations import matrix_from_rotvec
+from bghop.geometry.transforms import rigid
+from bghop.hands.joints import BONES_FROM_MANO
+from bghop.hands.mano import wrist_pose_from_mano
+from bghop.hands.model import HandModel, HandParameters
+
+NAME = "arctic"
+TEXTS: Mapping[str, str] = {
+    "box": "box", "capsulemachine": "capsule machine", "espressomachine": "espresso machine",
+    "ketchup": "ketchup bottle", "laptop": "laptop", "microwave": "microwave", "mixer": "mixer",
+    "notebook": "notebook", "phone": "phone", "scissors": "scissors", "waffleiron": "waffle iron",
+}  # fmt: skip
+"""The objects and what people call them."""
+MILLIMETRE = 0.001
+AXIS = (0.0, 0.0, -1.0)
+"""Of every object's joint, through the origin of its frame."""
+LIMITS = (0.0, 1.5 * np.pi)
+TOP = 0
+"""Label of the moving part in parts.json."""
+_BOX_MARGIN = 0.005
+_LINE = re.compile(r"^\s*(\d+)\s*-\s*(\d+)\s+(.*?)\s*$")
+_HAND_WORDS = re.compile(r",?\s*(with\s+)?(both|left|right) hands?\s*$")
+_FINGERS = [bone - 1 for bone in BONES_FROM_MANO[1:]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArcticSequence:
+    """Where one sequence is."""
+
+    subject: str
+    name: str
+    hands: Path
+    thing: Path
+    captions: Path
+
+    @property
+    def key(self) -> str:
+        """`s01/box_grab_01`: as the official splits call it."""
+        return f"{self.subject}/{self.name}"
+
+    @property
+    def object(self) -> str:
+        """The object's name."""
+        return self.name.split("_", 1)[0]
+
+
+def find_sequences(root: Path) -> list[ArcticSequence]:
+    """All sequences below a root that have both files, sorted.
+
+    Raises:
+        DataError: There are none.
+    """
+    found = []
+    for hands in sorted((root / "raw_seqs").glob("s*/*.mano.npy")):
+        name, subject = hands.name.removesuffix(".mano.npy"), hands.parent.name
+        thing = hands.with_name(f"{name}.object.npy")
+        captions = root / "description" / subject / name / "description.txt"
+        if thing.exists():
+            found.append(
+                ArcticSequence(
+                    subject=subject, name=name, hands=hands, thing=thing, captions=captions
+                )
+            )
+    if not found:
+        raise DataError(
+            f"{root} has no raw_seqs/sXX/*.mano.npy with *.object.npy beside them: name the folder "
+            "that holds ARCTIC's raw_seqs and meta"
+        )
+    return found
+
+
+def read_splits(root: Path, protocol: str = "p1") -> dict[str, str]:
+    """Official split of each sequence.
+
+    Raises:
+        DataError: The file is missing or damaged.
+    """
+    path = root / "splits_json" / f"protocol_{protocol}.json"
+    content = read_json_file(path)
+    try:
+        return {str(key): str(split) for split, keys in content.items() for key in keys}
+    except (AttributeError, TypeError) as error:
+        raise DataError(f"{path} is no table of splits: download it again") from error
+
+
+def read_object(root: Path, name: str) -> ArticulatedObject:
+    """The two parts of an object in metres, bottom first, and its joint.
+
+    Raises:
+        DataError: A file is missing or damaged, or its labels contradict top.obj.
+    """
+    folder = root / "meta" / "object_vtemplates" / name
+    vertices, faces = read_obj(folder / "mesh.obj")
+    labels = np.asarray(read_json_file(folder / "parts.json"))
+    if labels.shape != (len(vertices),) or not np.isin(labels, (0, 1)).all():
+        raise DataError(
+            f"{folder / 'parts.json'} has not one 0 or 1 for each of the {len(vertices)} vertices "
+            "of mesh.obj: download both again"
+        )
+    of_top = (labels[faces] == TOP).all(1)
+    parts = tuple(
+        _part(vertices, faces[mask], f"{name}_{word}")
+        for mask, word in ((~of_top, "bottom"), (of_top, "top"))
+    )
+    for part, word in zip(parts, ("bottom", "top"), strict=True):
+        path = folder / f"{word}.obj"
+        if path.exists():
+            _assert_same_box(part, path)
+    joint = Joint(kind="revolute", axis=AXIS, limits=LIMITS, moving=1)
+    return ArticulatedObject(parts=parts, joint=joint, name=name)
+
+
+def read_clip(sequence: ArcticSequence, model: HandModel, *, split: str = "train") -> Clip:
+    """All frames of a sequence.
+
+    Args:
+        sequence: of `find_sequences`.
+        model: MANO as ARCTIC uses it, see above.
+        split: that the records shall have.
+
+    Raises:
+        DataError: A file is missing, damaged, or of another shape.
+    """
+    thing = _numbers(read_npy(sequence.thing), (None, 7), sequence.thing, "the object's frames")
+    num = len(thing)
+    hands = read_npy(sequence.hands)
+    if not isinstance(hands, dict) or not {"left", "right"} <= set(hands):
+        raise DataError(f"{sequence.hands} has no 'left' and 'right': download it again")
+    sides = [_hand(hands[side], num, sequence.hands, side) for side in ("left", "right")]
+    rot, pose, trans, shape = (torch.stack(each, dim=1) for each in zip(*sides, strict=True))
+    precise = model.to(dtype=torch.float64)
+    T_world_hand = wrist_pose_from_mano(precise, global_orient=rot, transl=trans, shape=shape)
+    T_world_object = rigid(matrix_from_rotvec(thing[:, 1:4]), thing[:, 4:7] * MILLIMETRE)
+    return Clip(
+        source=NAME,
+        sequence=sequence.key,
+        frame=torch.arange(num),
+        object=sequence.object,
+        split=split,
+        text=captions_of(sequence, num),
+        T_world_object=T_world_object,
+        joint_value=thing[:, 0],
+        hands_world=HandParameters(
+            present=torch.ones(num, 2, dtype=torch.bool),
+            T_object_hand=T_world_hand,
+            pose=pose.unflatten(-1, (15, 3))[:, :, _FINGERS],
+            shape=shape,
+        ),
+    )
+
+
+def captions_of(sequence: ArcticSequence, num: int) -> tuple[str, ...]:
+    """What is done in each frame (`grasp box`); the object's name where nothing is said.
+
+    Raises:
+        DataError: A line of the description is none.
+    """
+    name = TEXTS.get(sequence.object, sequence.object)
+    said = [name] * num
+    if sequence.captions.exists():
+        for number, line in enumerate(_lines(sequence.captions), start=1):
+            match = _LINE.match(line)
+            if match is None:
+                raise DataError(
+                    f"{sequence.captions}, line {number}: '{line[:40]}' is not 'FIRST-LAST words': "
+                    "correct it or delete the file"
+                )
+            first, last = int(match[1]), int(match[2])
+            action = _HAND_WORDS.sub("", match[3])
+            for frame in range(first, min(last + 1, num)):
+                said[frame] = action if name in action else f"{action} {name}"
+    return tuple(said)
+
+
+def read_obj(path: Path) -> tuple[Float[np.ndarray, "vert 3"], Int64[np.ndarray, "face 3"]]:
+    """Vertices and triangles of an OBJ file, every vertex in its place (labels count on it).
+
+    Raises:
+        DataError: The file is missing or has none.
+    """
+    vertices, faces = [], []
+    try:
+        for line in _lines(path):
+            word, _, rest = line.partition(" ")
+            if word == "v":
+                vertices.append([float(x) for x in rest.split()[:3]])
+            elif word == "f":
+                corners = [int(corner.split("/")[0]) for corner in rest.split()]
+                for k in range(1, len(corners) - 1):
+                    faces.append([corners[0], corners[k], corners[k + 1]])
+        points, triangles = np.array(vertices).reshape(-1, 3), np.array(faces).reshape(-1, 3)
+        triangles = np.where(triangles < 0, triangles + len(points), triangles - 1)
+        if not len(points) or not len(triangles) or triangles.max() >= len(points):
+            raise ValueError("no triangles")
+    except ValueError as error:
+        raise DataError(f"{path} is no whole OBJ file ({error}): download it again") from error
+    return points, triangles.astype(np.int64)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        words = (error.strerror or type(error).__name__).lower()
+        raise DataError(f"cannot read {path} ({words}): check the data set's folder") from error
+    return [line for line in text.splitlines() if line.strip()]
+
+
+def _part(
+    vertices: Float[np.ndarray, "vert 3"], faces: Int64[np.ndarray, "face 3"], name: str
+) -> Mesh:
+    used, index = np.unique(faces, return_inverse=True)
+    return Mesh(
+        vertices=vertices[used] * MILLIMETRE, faces=index.reshape(-1, 3).astype(np.int64), name=name
+    )
+
+
+def _assert_same_box(part: Mesh, path: Path) -> None:
+    """The labels mean what we think they do."""
+    points, _ = read_obj(path)
+    own = np.stack([part.vertices.min(0), part.vertices.max(0)])
+    told = np.stack([points.min(0), points.max(0)]) * MILLIMETRE
+    apart = np.abs(own - told).max()
+    if apart > _BOX_MARGIN:
+        raise DataError(
+            f"{path} lies elsewhere than the part that parts.json says ({apart:.3f} m apart): the "
+            "labels are not as expected (0: top); download the object again"
+        )
+
+
+def _hand(content: Any, num: int, path: Path, side: str) -> tuple[Tensor, ...]:
+    """Rotation, pose, translation, shape of every frame."""
+    if not isinstance(content, dict):
+        raise DataError(f"{path}: '{side}' is no table: download it again")
+    found = []
+    for name, size in (("rot", 3), ("pose", 45), ("trans", 3)):
+        found.append(_numbers(content.get(name), (num, size), path, f"'{side}.{name}'"))
+    shape = np.asarray(content.get("shape"))
+    if shape.shape == (10,):  # the documentation says one row a frame, the files have one in all
+        shape = np.broadcast_to(shape, (num, 10))
+    return (*found, _numbers(shape, (num, 10), path, f"'{side}.shape'"))
+
+
+def _numbers(
+    values: Any, shape: tuple[int | None, int], path: Path, what: str
+) -> Float[Tensor, "frame number"]:
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiu" or array.ndim != 2:
+        raise DataError(f"{path}: {what} are no table of numbers: download it again")
+    wanted = tuple(n if n is not None else array.shape[0] for n in shape)
+    if array.shape != wanted:
+        raise DataError(f"{path}: {what} have shape {array.shape}, not {wanted}: download it again")
+    bad = np.flatnonzero(~np.isfinite(array).all(1))
+    if len(bad):
+        raise DataError(f"{path}: {what} of frame {bad[0]} are NaN or infinite: leave the file out")
+    return torch.from_numpy(array.astype(np.float64))

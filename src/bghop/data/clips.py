@@ -1,0 +1,84 @@
+"""`Clip`: some frames of an object and two hands in a world, as every foreign data set gives them.
+
+Adapters (arctic.py, ...) read their files into clips; what follows is the same for all.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from bghop.data.record import Records
+from bghop.geometry.transforms import invert_rigid
+from bghop.hands.model import HandModel, HandParameters
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Clip:
+    """Consecutive or chosen frames of one sequence; leading axis `frame`."""
+
+    source: str
+    """Name of the data set."""
+    sequence: str
+    """Unique in the data set; records are called `sequence/frame`."""
+    frame: Int64[Tensor, "frame"]
+    """Numbers of the frames in the data set's own count."""
+    object: str
+    """Key of the object."""
+    split: str
+    """`train`, `val` or `test`."""
+    text: tuple[str, ...]
+    """Per frame; empty where nothing is said."""
+    T_world_object: Float[Tensor, "frame 4 4"]
+    joint_value: Float[Tensor, "frame"]
+    """Radians or metres of the object's joint; 0 for rigid ones."""
+    hands_world: HandParameters
+    """As in a scene, but `T_object_hand` holds `T_world_hand`."""
+
+    def __len__(self) -> int:
+        """Number of frames."""
+        return len(self.frame)
+
+    def rows(self, index: Sequence[int] | Tensor) -> "Clip":
+        """Some of the frames, by number in the clip or by a mask."""
+        number = torch.as_tensor(index)
+        if number.dtype == torch.bool:
+            number = number.nonzero().squeeze(-1)
+        number = number.long()
+        return replace(
+            self,
+            frame=self.frame[number],
+            text=tuple(self.text[i] for i in number.tolist()),
+            T_world_object=self.T_world_object[number],
+            joint_value=self.joint_value[number],
+            hands_world=self.hands_world.rows(number),
+        )
+
+    def hands_object(self) -> HandParameters:
+        """The hands in the object's frame; absent ones hold the identity and zeros."""
+        T = invert_rigid(self.T_world_object)[:, None] @ self.hands_world.T_object_hand
+        here = self.hands_world.present
+        eye = torch.eye(4, dtype=T.dtype).expand_as(T)
+        return HandParameters(
+            present=here,
+            T_object_hand=torch.where(here[..., None, None], T, eye),
+            pose=self.hands_world.pose * here[..., None, None],
+            shape=self.hands_world.shape * here[..., None],
+        )
+
+    def records(self, model: HandModel) -> Records:
+        """Rows of a data set, every frame one."""
+        num = len(self)
+        return Records(
+            id=tuple(f"{self.sequence}/{number:05d}" for number in self.frame.tolist()),
+            object=(self.object,) * num,
+            text=self.text,
+            split=(self.split,) * num,
+            source=(self.source,) * num,
+            joint_value=self.joint_value.float(),
+            hands=self.hands_object().to(dtype=torch.float32),
+            hand_model=model.name,
+            shape_names=model.shape_names,
+        )

@@ -1,0 +1,89 @@
+"""Files of other people's data sets: arrays and plain values, never code.
+
+`.npy` with objects inside and `.pkl` are pickles; they are read by bghop.inert_arrays, which
+imports nothing that the file names.
+"""
+
+import json
+import math
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from bghop.errors import DataError
+from bghop.files import reason
+from bghop.inert_arrays import ArrayUnpickler, Rebuild, RefusedNameError
+
+_LARGEST = 2 * 2**30
+"""Bytes of one file."""
+_HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+_rebuild = Rebuild(objects=True)
+
+
+def read_npy(path: Path) -> Any:
+    """The content of an `.npy` file; the object itself where it holds one (`np.save(path, {...})`).
+
+    Raises:
+        DataError: Missing, damaged, or it names something that is no data.
+    """
+
+    def read(file: BinaryIO) -> Any:
+        version = np.lib.format.read_magic(file)
+        if version not in _HEADERS:
+            raise ValueError(f"npy version {version}")
+        shape, is_fortran, dtype = _HEADERS[version](file)
+        if dtype.hasobject:
+            found = _rebuild(ArrayUnpickler(file, encoding="latin1").load())
+            return found.item() if isinstance(found, np.ndarray) and found.ndim == 0 else found
+        count = math.prod(shape)
+        values = np.fromfile(file, dtype=dtype, count=count)
+        if len(values) != count:
+            raise ValueError(f"{len(values)} of {count} numbers")
+        return values.reshape(shape, order="F" if is_fortran else "C")
+
+    return _guarded(path, read)
+
+
+def read_pickle(path: Path) -> Any:
+    """The content of a `.pkl` file: containers, numbers, text, numpy arrays.
+
+    Raises:
+        DataError: Missing, damaged, or it names something that is no data.
+    """
+    return _guarded(path, lambda file: _rebuild(ArrayUnpickler(file, encoding="latin1").load()))
+
+
+def read_json_file(path: Path) -> Any:
+    """The content of a JSON file.
+
+    Raises:
+        DataError: Missing or damaged.
+    """
+    return _guarded(path, lambda file: json.loads(file.read().decode("utf-8")))
+
+
+def _guarded(path: Path, read: Any) -> Any:
+    """What `read` makes of the open file, with every trouble as one line."""
+    again = "download it again"
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise DataError(f"{path} is larger than any file of its data set: {again}")
+        with path.open("rb") as file:
+            return read(file)
+    except OSError as error:
+        raise DataError(f"cannot read {path} ({reason(error)}): check the data set's folder") from (
+            error
+        )
+    except RefusedNameError as error:
+        raise DataError(
+            f"{path} names {error}, which no data need, so it was not read: {again} from the data "
+            "set's own site"
+        ) from None
+    except DataError:
+        raise
+    except Exception as error:
+        raise DataError(f"{path} is damaged ({type(error).__name__}: {error}): {again}") from error

@@ -1,0 +1,100 @@
+"""A small data set in exactly ARCTIC's format, from a known truth.
+
+Two hinged boxes of millimetres, two subjects, hands in MANO's own numbers: axis-angle in MANO's
+order relative to the mean hand, translations in metres, the object's in millimetres.
+"""
+
+import json
+
+import numpy as np
+
+from fabricated_mano import mano_arrays, write_mano
+
+NUM = 12
+SEQUENCES = ("s01/box_grab_01", "s01/laptop_use_02", "s05/box_use_01")
+MANO = {side: mano_arrays(side) for side in ("left", "right")}
+
+
+def cuboid(low, high):
+    """Corners and outward triangles, in the unit of the corners."""
+    corners = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)], dtype=float)
+    quads = [(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)]
+    faces = [f for a, b, c, d in quads for f in ((a, b, c), (a, c, d))]
+    return np.array(low) + corners * (np.array(high) - np.array(low)), np.array(faces)
+
+
+def parts_mm(size):
+    """Bottom and lid of a box of one size, millimetres; the hinge is the z axis."""
+    return cuboid((0, -size, -size), (2 * size, 0, size)), cuboid(
+        (0, 1, -size), (2 * size, 9, size)
+    )
+
+
+def write_obj(path, vertices, faces):
+    lines = [f"v {x:.6f} {y:.6f} {z:.6f}" for x, y, z in vertices]
+    lines += ["vn 0 0 1", "vt 0 0"]
+    lines += [f"f {a}/1/1 {b}/1/1 {c}/1/1" for a, b, c in faces + 1]
+    path.write_text("# made up\n" + "\n".join(lines) + "\n")
+
+
+def truth(number):
+    """What one sequence holds, in ARCTIC's own numbers."""
+    rng = np.random.default_rng(number)
+    thing = np.concatenate(
+        [
+            rng.uniform(0, 2, (NUM, 1)), rng.normal(size=(NUM, 3)),
+            rng.normal(size=(NUM, 3)) * 100 + [0, 0, 1000],
+        ],
+        axis=1,
+    ).astype(np.float32)  # fmt: skip
+    hands = {
+        side: {
+            "rot": rng.normal(size=(NUM, 3)).astype(np.float32),
+            "pose": (0.3 * rng.normal(size=(NUM, 45))).astype(np.float32),
+            "trans": (0.2 * rng.normal(size=(NUM, 3)) + [0, 0, 1]).astype(np.float32),
+            "shape": rng.normal(size=10).astype(np.float32),
+            "fitting_err": np.zeros(NUM, dtype=np.float32),
+        }
+        for side in ("right", "left")
+    }
+    return thing, hands
+
+
+def write_arctic(root):
+    """The folder; returns it."""
+    for number, key in enumerate(SEQUENCES):
+        subject, name = key.split("/")
+        folder = root / "raw_seqs" / subject
+        folder.mkdir(parents=True, exist_ok=True)
+        thing, hands = truth(number)
+        np.save(folder / f"{name}.object.npy", thing)
+        np.save(folder / f"{name}.mano.npy", hands, allow_pickle=True)
+    for name, size in (("box", 80.0), ("laptop", 120.0)):
+        folder = root / "meta" / "object_vtemplates" / name
+        folder.mkdir(parents=True)
+        (bottom, faces), (top, top_faces) = parts_mm(size)
+        write_obj(
+            folder / "mesh.obj",
+            np.concatenate([bottom, top]),
+            np.concatenate([faces, top_faces + len(bottom)]),
+        )
+        write_obj(folder / "bottom.obj", bottom, faces)
+        write_obj(folder / "top.obj", top, top_faces)
+        labels = [1] * len(bottom) + [0] * len(top)  # 0 is the top: as the code has it
+        (folder / "parts.json").write_text(json.dumps(labels))
+    splits = root / "splits_json"
+    splits.mkdir()
+    content = {"train": list(SEQUENCES[:2]), "val": [SEQUENCES[2]], "test": []}
+    (splits / "protocol_p1.json").write_text(json.dumps(content))
+    words = root / "description" / "s01" / "box_grab_01"
+    words.mkdir(parents=True)
+    (words / "description.txt").write_text("0-3 grasp, both hands\n4-20 open box, left hand\n")
+    return root
+
+
+def write_mano_files(folder):
+    """MANO_LEFT.pkl and MANO_RIGHT.pkl with the hands of the truth; returns the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for side, arrays in MANO.items():
+        write_mano(folder / f"MANO_{side.upper()}.pkl", arrays)
+    return folder

@@ -1,0 +1,180 @@
+"""ARCTIC's files to clips: known poses come back to 1e-5, damaged files are named with a remedy."""
+
+import json
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from scipy.spatial.transform import Rotation
+
+from arctic_like import MANO, NUM, SEQUENCES, parts_mm, truth, write_arctic, write_mano_files
+from bghop.data.arctic import find_sequences, read_clip, read_object, read_splits
+from bghop.errors import DataError
+from bghop.geometry.transforms import transform_points
+from bghop.hands.mano import load_mano
+from fabricated_mano import forward
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    folder = write_mano_files(tmp_path_factory.mktemp("mano"))
+    return load_mano(folder, flat_hand_mean=False, fix_left_shapedirs=False)
+
+
+@pytest.fixture
+def root(tmp_path):
+    return write_arctic(tmp_path / "arctic")
+
+
+def clip_of(root, model, number=0):
+    return read_clip(find_sequences(root)[number], model)
+
+
+def test_sequences_and_official_splits_are_found(root):
+    assert [each.key for each in find_sequences(root)] == list(SEQUENCES)
+    assert [each.object for each in find_sequences(root)] == ["box", "laptop", "box"]
+    assert read_splits(root) == dict(zip(SEQUENCES, ("train", "train", "val"), strict=True))
+
+
+@pytest.mark.parametrize("number", [0, 2])
+def test_hands_and_object_are_where_arctics_own_equations_put_them(root, model, number):
+    thing, hands = truth(number)
+    clip = clip_of(root, model, number)
+    records = clip.records(model)
+    skin = model.pose_hands(records.hands).vertices_object
+    for frame in range(NUM):
+        R = Rotation.from_rotvec(thing[frame, 1:4]).as_matrix()
+        for k, side in enumerate(("left", "right")):
+            own = hands[side]
+            world, _ = forward(
+                MANO[side], pose=own["pose"][frame] + MANO[side]["hands_mean"],
+                shape=own["shape"], orient=own["rot"][frame], transl=own["trans"][frame],
+            )  # fmt: skip
+            seen = (world - thing[frame, 4:7] / 1000) @ R  # into the object's frame
+            assert np.abs(skin[frame, k].numpy() - seen).max() < 1e-5
+    np.testing.assert_allclose(records.joint_value, thing[:, 0], atol=1e-7)
+
+
+def test_the_lid_turns_as_in_arctics_code(root):
+    thing = read_object(root, "box")
+    (bottom, _), (top, _) = parts_mm(80.0)
+    turned = top @ Rotation.from_rotvec([0, 0, -0.7]).as_matrix().T
+    mesh = thing.mesh(0.7)
+    np.testing.assert_allclose(mesh.vertices, np.concatenate([bottom, turned]) / 1000, atol=1e-9)
+    assert all(part.volume > 0 for part in thing.parts)
+
+
+def test_objects_and_hands_meet_in_one_world(root, model):
+    clip = clip_of(root, model)
+    point = torch.rand(NUM, 5, 3, dtype=torch.float64)
+    hands = clip.hands_object()
+    through = transform_points(
+        clip.T_world_object, transform_points(hands.T_object_hand[:, 1].double(), point)
+    )
+    direct = transform_points(clip.hands_world.T_object_hand[:, 1].double(), point)
+    torch.testing.assert_close(through, direct, rtol=0, atol=1e-6)
+
+
+def test_words_belong_to_their_own_frames(root, model):
+    said = clip_of(root, model).text
+    assert said == ("grasp box",) * 4 + ("open box",) * (NUM - 4)
+    assert set(clip_of(root, model, 1).text) == {"laptop"}
+
+
+def test_shapes_may_be_one_row_a_frame_as_the_documentation_has_it(root, model):
+    before = clip_of(root, model)
+    path = find_sequences(root)[0].hands
+    content = np.load(path, allow_pickle=True).item()
+    for side in content.values():
+        side["shape"] = np.tile(side["shape"], (NUM, 1))
+    np.save(path, content, allow_pickle=True)
+    after = clip_of(root, model)
+    assert torch.equal(before.hands_world.shape, after.hands_world.shape)
+
+
+def damage(change):
+    """A change of the hands' file."""
+
+    def damaged(root):
+        path = find_sequences(root)[0].hands
+        content = np.load(path, allow_pickle=True).item()
+        change(content)
+        np.save(path, content, allow_pickle=True)
+
+    return damaged
+
+
+def cut(share):
+    def damaged(root):
+        path = find_sequences(root)[0].hands
+        path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+
+    return damaged
+
+
+def shorter_object(root):
+    path = find_sequences(root)[0].thing
+    np.save(path, np.load(path)[:, :6])
+
+
+DAMAGES = {
+    "no_left": (damage(lambda c: c.pop("left")), "no 'left' and 'right'"),
+    "nan": (damage(lambda c: c["left"]["trans"].__setitem__((3, 0), np.nan)), r"frame 3 are NaN"),
+    "frames": (damage(lambda c: c["right"].update(pose=np.zeros((5, 45)))), r"\(5, 45\), not"),
+    "missing": (damage(lambda c: c["right"].pop("rot")), "right.rot"),
+    "words": (damage(lambda c: c["right"].update(rot=[["a"] * 3] * NUM)), "no table of numbers"),
+    "half": (cut(0.5), "damaged"),
+    "header": (cut(0.01), "damaged"),
+    "object": (shorter_object, r"\(12, 6\), not \(12, 7\)"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_damaged_files_are_named_with_the_remedy(root, model, name):
+    change, words = DAMAGES[name]
+    change(root)
+    with pytest.raises(DataError, match=words) as caught:
+        clip_of(root, model)
+    assert "box_grab_01" in str(caught.value)
+    assert "download it again" in str(caught.value) or "leave the file out" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+class Hostile:
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return (open, (str(self.marker), "w"))
+
+
+def test_a_hostile_file_runs_nothing(root, model, tmp_path):
+    marker = tmp_path / "ran"
+    path = find_sequences(root)[0].hands
+    array = np.empty((), dtype=object)
+    array[()] = {"left": Hostile(marker), "right": 1}
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(
+            file, {"descr": "|O", "fortran_order": False, "shape": ()}
+        )
+        pickle.dump(array, file)
+    with pytest.raises(DataError, match=r"names .*open, which no data need"):
+        clip_of(root, model)
+    assert not marker.exists()
+
+
+def test_labels_that_contradict_the_parts_are_refused(root):
+    path = root / "meta" / "object_vtemplates" / "box" / "parts.json"
+    labels = json.loads(path.read_text())
+    path.write_text(json.dumps([1 - label for label in labels]))
+    with pytest.raises(DataError, match=r"labels are not as expected \(0: top\)"):
+        read_object(root, "box")
+    path.write_text(json.dumps(labels[:-1]))
+    with pytest.raises(DataError, match="one 0 or 1 for each of the 16 vertices"):
+        read_object(root, "box")
+
+
+def test_a_folder_without_sequences_says_which_folder_is_wanted(tmp_path):
+    with pytest.raises(DataError, match="holds ARCTIC's raw_seqs and meta"):
+        find_sequences(tmp_path)
