@@ -10,16 +10,16 @@ from scipy.spatial.transform import Rotation
 
 from arctic_like import MANO, NUM, SEQUENCES, parts_mm, truth, write_arctic, write_mano_files
 from bghop.data.arctic import find_sequences, read_clip, read_object, read_splits
+from bghop.data.mano_numbers import ManoHands
 from bghop.errors import DataError
 from bghop.geometry.transforms import transform_points
-from bghop.hands.mano import load_mano
 from fabricated_mano import forward
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
+def mano(tmp_path_factory):
     folder = write_mano_files(tmp_path_factory.mktemp("mano"))
-    return load_mano(folder, flat_hand_mean=False, fix_left_shapedirs=False)
+    return ManoHands.of(folder, flat_hand_mean=False, fix_left_shapedirs=False)
 
 
 @pytest.fixture
@@ -27,22 +27,22 @@ def root(tmp_path):
     return write_arctic(tmp_path / "arctic")
 
 
-def clip_of(root, model, number=0):
-    return read_clip(find_sequences(root)[number], model)
+def clip_of(root, mano, number=0):
+    return read_clip(find_sequences(root)[number], mano)
 
 
 def test_sequences_and_official_splits_are_found(root):
     assert [each.key for each in find_sequences(root)] == list(SEQUENCES)
-    assert [each.object for each in find_sequences(root)] == ["box", "laptop", "box"]
+    assert [each.objects for each in find_sequences(root)] == [("box",), ("laptop",), ("box",)]
     assert read_splits(root) == dict(zip(SEQUENCES, ("train", "train", "val"), strict=True))
 
 
 @pytest.mark.parametrize("number", [0, 2])
-def test_hands_and_object_are_where_arctics_own_equations_put_them(root, model, number):
+def test_hands_and_object_are_where_arctics_own_equations_put_them(root, mano, number):
     thing, hands = truth(number)
-    clip = clip_of(root, model, number)
-    records = clip.records(model)
-    skin = model.pose_hands(records.hands).vertices_object
+    clip = clip_of(root, mano, number)
+    records = clip.records(mano.model)
+    skin = mano.model.pose_hands(records.hands).vertices_object
     for frame in range(NUM):
         R = Rotation.from_rotvec(thing[frame, 1:4]).as_matrix()
         for k, side in enumerate(("left", "right")):
@@ -65,8 +65,8 @@ def test_the_lid_turns_as_in_arctics_code(root):
     assert all(part.volume > 0 for part in thing.parts)
 
 
-def test_objects_and_hands_meet_in_one_world(root, model):
-    clip = clip_of(root, model)
+def test_objects_and_hands_meet_in_one_world(root, mano):
+    clip = clip_of(root, mano)
     point = torch.rand(NUM, 5, 3, dtype=torch.float64)
     hands = clip.hands_object()
     through = transform_points(
@@ -76,20 +76,20 @@ def test_objects_and_hands_meet_in_one_world(root, model):
     torch.testing.assert_close(through, direct, rtol=0, atol=1e-6)
 
 
-def test_words_belong_to_their_own_frames(root, model):
-    said = clip_of(root, model).text
+def test_words_belong_to_their_own_frames(root, mano):
+    said = clip_of(root, mano).text
     assert said == ("grasp box",) * 4 + ("open box",) * (NUM - 4)
-    assert set(clip_of(root, model, 1).text) == {"laptop"}
+    assert set(clip_of(root, mano, 1).text) == {"laptop"}
 
 
-def test_shapes_may_be_one_row_a_frame_as_the_documentation_has_it(root, model):
-    before = clip_of(root, model)
-    path = find_sequences(root)[0].hands
+def test_shapes_may_be_one_row_a_frame_as_the_documentation_has_it(root, mano):
+    before = clip_of(root, mano)
+    path = find_sequences(root)[0].files["hands"]
     content = np.load(path, allow_pickle=True).item()
     for side in content.values():
         side["shape"] = np.tile(side["shape"], (NUM, 1))
     np.save(path, content, allow_pickle=True)
-    after = clip_of(root, model)
+    after = clip_of(root, mano)
     assert torch.equal(before.hands_world.shape, after.hands_world.shape)
 
 
@@ -97,7 +97,7 @@ def damage(change):
     """A change of the hands' file."""
 
     def damaged(root):
-        path = find_sequences(root)[0].hands
+        path = find_sequences(root)[0].files["hands"]
         content = np.load(path, allow_pickle=True).item()
         change(content)
         np.save(path, content, allow_pickle=True)
@@ -107,14 +107,14 @@ def damage(change):
 
 def cut(share):
     def damaged(root):
-        path = find_sequences(root)[0].hands
+        path = find_sequences(root)[0].files["hands"]
         path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
 
     return damaged
 
 
 def shorter_object(root):
-    path = find_sequences(root)[0].thing
+    path = find_sequences(root)[0].files["object"]
     np.save(path, np.load(path)[:, :6])
 
 
@@ -131,11 +131,11 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("name", DAMAGES)
-def test_damaged_files_are_named_with_the_remedy(root, model, name):
+def test_damaged_files_are_named_with_the_remedy(root, mano, name):
     change, words = DAMAGES[name]
     change(root)
     with pytest.raises(DataError, match=words) as caught:
-        clip_of(root, model)
+        clip_of(root, mano)
     assert "box_grab_01" in str(caught.value)
     assert "download it again" in str(caught.value) or "leave the file out" in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -149,9 +149,9 @@ class Hostile:
         return (open, (str(self.marker), "w"))
 
 
-def test_a_hostile_file_runs_nothing(root, model, tmp_path):
+def test_a_hostile_file_runs_nothing(root, mano, tmp_path):
     marker = tmp_path / "ran"
-    path = find_sequences(root)[0].hands
+    path = find_sequences(root)[0].files["hands"]
     array = np.empty((), dtype=object)
     array[()] = {"left": Hostile(marker), "right": 1}
     with path.open("wb") as file:
@@ -160,7 +160,7 @@ def test_a_hostile_file_runs_nothing(root, model, tmp_path):
         )
         pickle.dump(array, file)
     with pytest.raises(DataError, match=r"names .*open, which no data need"):
-        clip_of(root, model)
+        clip_of(root, mano)
     assert not marker.exists()
 
 

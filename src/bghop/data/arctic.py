@@ -16,7 +16,6 @@ not, and the boxes of top.obj and bottom.obj are asked each time.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +24,16 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from bghop.data.adapter import Adapter, ForeignSequence
 from bghop.data.clips import Clip
-from bghop.data.foreign_files import read_json_file, read_npy
+from bghop.data.foreign_files import number_table, read_json_file, read_lines, read_npy
+from bghop.data.mano_numbers import ManoHands
 from bghop.errors import DataError
 from bghop.geometry.articulated import ArticulatedObject
 from bghop.geometry.joint import Joint
 from bghop.geometry.mesh import Mesh
 from bghop.geometry.rotations import matrix_from_rotvec
 from bghop.geometry.transforms import rigid
-from bghop.hands.joints import BONES_FROM_MANO
-from bghop.hands.mano import wrist_pose_from_mano
-from bghop.hands.model import HandModel, HandParameters
 
 NAME = "arctic"
 TEXTS: Mapping[str, str] = {
@@ -53,31 +51,9 @@ TOP = 0
 _BOX_MARGIN = 0.005
 _LINE = re.compile(r"^\s*(\d+)\s*-\s*(\d+)\s+(.*?)\s*$")
 _HAND_WORDS = re.compile(r",?\s*(with\s+)?(both|left|right) hands?\s*$")
-_FINGERS = [bone - 1 for bone in BONES_FROM_MANO[1:]]
 
 
-@dataclass(frozen=True, kw_only=True)
-class ArcticSequence:
-    """Where one sequence is."""
-
-    subject: str
-    name: str
-    hands: Path
-    thing: Path
-    captions: Path
-
-    @property
-    def key(self) -> str:
-        """`s01/box_grab_01`: as the official splits call it."""
-        return f"{self.subject}/{self.name}"
-
-    @property
-    def object(self) -> str:
-        """The object's name."""
-        return self.name.split("_", 1)[0]
-
-
-def find_sequences(root: Path) -> list[ArcticSequence]:
+def find_sequences(root: Path) -> list[ForeignSequence]:
     """All sequences below a root that have both files, sorted.
 
     Raises:
@@ -90,10 +66,11 @@ def find_sequences(root: Path) -> list[ArcticSequence]:
         captions = root / "description" / subject / name / "description.txt"
         if thing.exists():
             found.append(
-                ArcticSequence(
-                    subject=subject, name=name, hands=hands, thing=thing, captions=captions
+                ForeignSequence(
+                    key=f"{subject}/{name}", objects=(name.split("_", 1)[0],),
+                    files={"hands": hands, "object": thing, "captions": captions},
                 )
-            )
+            )  # fmt: skip
     if not found:
         raise DataError(
             f"{root} has no raw_seqs/sXX/*.mano.npy with *.object.npy beside them: name the folder "
@@ -143,60 +120,54 @@ def read_object(root: Path, name: str) -> ArticulatedObject:
     return ArticulatedObject(parts=parts, joint=joint, name=name)
 
 
-def read_clip(sequence: ArcticSequence, model: HandModel, *, split: str = "train") -> Clip:
+def read_clip(sequence: ForeignSequence, mano: ManoHands, *, split: str = "train") -> Clip:
     """All frames of a sequence.
 
     Args:
         sequence: of `find_sequences`.
-        model: MANO as ARCTIC uses it, see above.
+        mano: as ARCTIC uses it, see above.
         split: that the records shall have.
 
     Raises:
         DataError: A file is missing, damaged, or of another shape.
     """
-    thing = _numbers(read_npy(sequence.thing), (None, 7), sequence.thing, "the object's frames")
-    num = len(thing)
-    hands = read_npy(sequence.hands)
+    path = sequence.files["object"]
+    thing = number_table(read_npy(path), (None, 7), path, "the object's frames")
+    num, path = len(thing), sequence.files["hands"]
+    hands = read_npy(path)
     if not isinstance(hands, dict) or not {"left", "right"} <= set(hands):
-        raise DataError(f"{sequence.hands} has no 'left' and 'right': download it again")
-    sides = [_hand(hands[side], num, sequence.hands, side) for side in ("left", "right")]
+        raise DataError(f"{path} has no 'left' and 'right': download it again")
+    sides = [_hand(hands[side], num, path, side) for side in ("left", "right")]
     rot, pose, trans, shape = (torch.stack(each, dim=1) for each in zip(*sides, strict=True))
-    precise = model.to(dtype=torch.float64)
-    T_world_hand = wrist_pose_from_mano(precise, global_orient=rot, transl=trans, shape=shape)
     T_world_object = rigid(matrix_from_rotvec(thing[:, 1:4]), thing[:, 4:7] * MILLIMETRE)
     return Clip(
         source=NAME,
         sequence=sequence.key,
         frame=torch.arange(num),
-        object=sequence.object,
+        object=sequence.objects[0],
         split=split,
         text=captions_of(sequence, num),
         T_world_object=T_world_object,
         joint_value=thing[:, 0],
-        hands_world=HandParameters(
-            present=torch.ones(num, 2, dtype=torch.bool),
-            T_object_hand=T_world_hand,
-            pose=pose.unflatten(-1, (15, 3))[:, :, _FINGERS],
-            shape=shape,
-        ),
+        hands_world=mano.hands(orient=rot, pose=pose, transl=trans, shape=shape),
     )
 
 
-def captions_of(sequence: ArcticSequence, num: int) -> tuple[str, ...]:
+def captions_of(sequence: ForeignSequence, num: int) -> tuple[str, ...]:
     """What is done in each frame (`grasp box`); the object's name where nothing is said.
 
     Raises:
         DataError: A line of the description is none.
     """
-    name = TEXTS.get(sequence.object, sequence.object)
-    said = [name] * num
-    if sequence.captions.exists():
-        for number, line in enumerate(_lines(sequence.captions), start=1):
+    name = TEXTS.get(sequence.objects[0], sequence.objects[0])
+    said, path = [name] * num, sequence.files["captions"]
+    if path.exists():
+        for number, line in enumerate(read_lines(path), start=1):
             match = _LINE.match(line)
             if match is None:
                 raise DataError(
-                    f"{sequence.captions}, line {number}: '{line[:40]}' is not 'FIRST-LAST words': "
-                    "correct it or delete the file"
+                    f"{path}, line {number}: '{line[:40]}' is not 'FIRST-LAST words': correct it "
+                    "or delete the file"
                 )
             first, last = int(match[1]), int(match[2])
             action = _HAND_WORDS.sub("", match[3])
@@ -213,7 +184,7 @@ def read_obj(path: Path) -> tuple[Float[np.ndarray, "vert 3"], Int64[np.ndarray,
     """
     vertices, faces = [], []
     try:
-        for line in _lines(path):
+        for line in read_lines(path):
             word, _, rest = line.partition(" ")
             if word == "v":
                 vertices.append([float(x) for x in rest.split()[:3]])
@@ -228,15 +199,6 @@ def read_obj(path: Path) -> tuple[Float[np.ndarray, "vert 3"], Int64[np.ndarray,
     except ValueError as error:
         raise DataError(f"{path} is no whole OBJ file ({error}): download it again") from error
     return points, triangles.astype(np.int64)
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        words = (error.strerror or type(error).__name__).lower()
-        raise DataError(f"cannot read {path} ({words}): check the data set's folder") from error
-    return [line for line in text.splitlines() if line.strip()]
 
 
 def _part(
@@ -267,23 +229,21 @@ def _hand(content: Any, num: int, path: Path, side: str) -> tuple[Tensor, ...]:
         raise DataError(f"{path}: '{side}' is no table: download it again")
     found = []
     for name, size in (("rot", 3), ("pose", 45), ("trans", 3)):
-        found.append(_numbers(content.get(name), (num, size), path, f"'{side}.{name}'"))
+        found.append(number_table(content.get(name), (num, size), path, f"'{side}.{name}'"))
     shape = np.asarray(content.get("shape"))
     if shape.shape == (10,):  # the documentation says one row a frame, the files have one in all
         shape = np.broadcast_to(shape, (num, 10))
-    return (*found, _numbers(shape, (num, 10), path, f"'{side}.shape'"))
+    return (*found, number_table(shape, (num, 10), path, f"'{side}.shape'"))
 
 
-def _numbers(
-    values: Any, shape: tuple[int | None, int], path: Path, what: str
-) -> Float[Tensor, "frame number"]:
-    array = np.asarray(values)
-    if array.dtype.kind not in "fiu" or array.ndim != 2:
-        raise DataError(f"{path}: {what} are no table of numbers: download it again")
-    wanted = tuple(n if n is not None else array.shape[0] for n in shape)
-    if array.shape != wanted:
-        raise DataError(f"{path}: {what} have shape {array.shape}, not {wanted}: download it again")
-    bad = np.flatnonzero(~np.isfinite(array).all(1))
-    if len(bad):
-        raise DataError(f"{path}: {what} of frame {bad[0]} are NaN or infinite: leave the file out")
-    return torch.from_numpy(array.astype(np.float64))
+ARCTIC = Adapter(
+    name=NAME,
+    title="ARCTIC (Fan et al. 2023): two hands, eleven articulated objects",
+    protocols=("p1", "p2"),
+    flat_hand_mean=False,
+    fix_left_shapedirs=False,
+    find=find_sequences,
+    splits=read_splits,
+    thing=read_object,
+    clips=lambda sequence, mano, split: [read_clip(sequence, mano, split=split)],
+)

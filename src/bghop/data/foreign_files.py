@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from bghop.errors import DataError
 from bghop.files import reason
@@ -64,6 +67,42 @@ def read_json_file(path: Path) -> Any:
         DataError: Missing or damaged.
     """
     return _guarded(path, lambda file: json.loads(file.read().decode("utf-8")))
+
+
+def read_lines(path: Path) -> list[str]:
+    """Lines of a text file that are not empty.
+
+    Raises:
+        DataError: It cannot be read.
+    """
+    text = _guarded(path, lambda file: file.read().decode("utf-8", errors="replace"))
+    return [line for line in text.splitlines() if line.strip()]
+
+
+def number_table(
+    values: Any, shape: tuple[int | None, int], path: Path, what: str
+) -> Float[Tensor, "frame number"]:
+    """Finite numbers of one row a frame, in double precision.
+
+    Args:
+        values: as the file has them.
+        shape: rows (any if None) and columns.
+        path: of the file, for errors.
+        what: the numbers are, for errors.
+
+    Raises:
+        DataError: They are something else.
+    """
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiu" or array.ndim != 2:
+        raise DataError(f"{path}: {what} are no table of numbers: download it again")
+    wanted = tuple(n if n is not None else array.shape[0] for n in shape)
+    if array.shape != wanted:
+        raise DataError(f"{path}: {what} have shape {array.shape}, not {wanted}: download it again")
+    bad = np.flatnonzero(~np.isfinite(array).all(1))
+    if len(bad):
+        raise DataError(f"{path}: {what} of frame {bad[0]} are NaN or infinite: leave the file out")
+    return torch.from_numpy(array.astype(np.float64))
 
 
 def _guarded(path: Path, read: Any) -> Any:

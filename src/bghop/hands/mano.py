@@ -109,6 +109,23 @@ def load_mano(
     return model.to(device=device, dtype=dtype)
 
 
+def pose_components(
+    folder: str | Path | tuple[str | Path, str | Path],
+) -> Float[Tensor, "hand=2 component=45 45"]:
+    """Principal components of finger poses, in MANO's order of fingers, the largest first.
+
+    Raises:
+        HandModelError: A file is missing, damaged, or not MANO.
+    """
+    found = []
+    for path in _paths(folder):
+        value = read_plain_pickle(path).get("hands_components")
+        if not isinstance(value, np.ndarray) or value.shape != (45, 45):
+            raise HandModelError(f"{path} has no 'hands_components': use the original MANO file")
+        found.append(value.astype(np.float64))
+    return torch.from_numpy(np.stack(found))
+
+
 def wrist_pose_from_mano(
     model: HandModel,
     *,

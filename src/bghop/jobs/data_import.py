@@ -1,4 +1,4 @@
-"""ARCTIC's sequences to records: each sequence a part, continued after a kill, joined at the end.
+"""Foreign data sets to records: a sequence is a part, continued after a kill, joined at the end.
 
 A part is `records.parquet` and, written last, `counts.json`; it is done when that is there and of
 this job. When all are, they become one records.parquet beside objects.parquet and import.json.
@@ -6,6 +6,7 @@ this job. When all are, they become one records.parquet beside objects.parquet a
 
 import fnmatch
 import hashlib
+import re
 import shutil
 import time
 from collections.abc import Sequence
@@ -16,17 +17,19 @@ from typing import Any
 
 import torch
 
-from bghop.data import arctic
-from bghop.data.arctic import ArcticSequence
+from bghop.data.adapter import Adapter, ForeignSequence
+from bghop.data.adapters import adapter_named
 from bghop.data.convention import in_convention, retargeted
+from bghop.data.mano_numbers import ManoHands
 from bghop.data.objects import ObjectStore, StoredObject
 from bghop.data.objects_file import read_objects, write_objects
-from bghop.data.objects_from_mesh import REACH, object_from_articulated
-from bghop.data.record import RECORDS, write_records
+from bghop.data.objects_from_mesh import REACH, object_from_articulated, object_from_mesh
+from bghop.data.record import RECORDS, concatenate_records, write_records
 from bghop.data.selection import Counts, SelectOptions, select
 from bghop.data.tables import join_tables
-from bghop.errors import DataError, ResultError
+from bghop.errors import DataError, OptionError, ResultError
 from bghop.files import read_json, remove_leftovers, write_json, writing
+from bghop.geometry.mesh import Mesh
 from bghop.hands.mano import load_mano
 from bghop.hands.model import HandModel
 from bghop.hands.open_hand import load_open_hand
@@ -70,10 +73,12 @@ def run_import_job(job: ImportDataJob, *, listener: ImportListener | None = None
     """
     start, listener = time.perf_counter(), listener or ImportListener()
     check_import_options(job)
-    sequences = _chosen(arctic.find_sequences(job.root), job.only)
-    splits = {} if job.split == "own" else arctic.read_splits(job.root, job.split)
-    hand_models(job.mano, job.model)  # a bad folder is known before any work
-    settings = _settings(job, sequences)
+    adapter = adapter_named(job.source)
+    sequences = _chosen(adapter.find(job.root), job.only)
+    split = _split(job, adapter)
+    splits = {} if split == "own" else adapter.splits(job.root, split)
+    hand_models(job.source, job.mano, job.model)  # a bad folder is known before any work
+    settings = _settings(job, adapter, split, sequences)
     identity = job_identity(settings)
     if _is_finished(job, identity):
         content = read_json(job.out / STATE_FILE)
@@ -84,14 +89,16 @@ def run_import_job(job: ImportDataJob, *, listener: ImportListener | None = None
         )  # fmt: skip
     _begin(job, identity, settings)
     objects = job.out / OBJECTS_FILE
-    names = sorted({each.object for each in sequences})
+    names = sorted({name for each in sequences for name in each.objects})
     if not objects.exists():
         made: list[StoredObject] = []
         for number, name in enumerate(names):
             listener.stage("objects", number, len(names))
-            made.append(object_from_articulated(name, arctic.read_object(job.root, name)))
+            thing = adapter.thing(job.root, name)
+            make = object_from_mesh if isinstance(thing, Mesh) else object_from_articulated
+            made.append(make(name, thing))
         write_objects(objects, made, reach=REACH)
-    folders = [job.out / PARTS / each.key.replace("/", "_") for each in sequences]
+    folders = [job.out / PARTS / _folder_name(each.key) for each in sequences]
     tasks = [
         (job, each, splits.get(each.key) or own_split(each.key), folder, identity)
         for each, folder in zip(sequences, folders, strict=True)
@@ -130,9 +137,13 @@ def own_split(sequence: str) -> str:
 
 
 @cache
-def hand_models(mano: Path, model: str) -> tuple[HandModel, HandModel]:
-    """MANO as ARCTIC uses it, and the hands of the records."""
-    source = load_mano(mano, flat_hand_mean=False, fix_left_shapedirs=False)
+def hand_models(name: str, mano: Path, model: str) -> tuple[ManoHands, HandModel]:
+    """MANO as a data set uses it, and the hands of the records."""
+    adapter = adapter_named(name)
+    source = ManoHands.of(
+        mano, flat_hand_mean=adapter.flat_hand_mean,
+        fix_left_shapedirs=adapter.fix_left_shapedirs,
+    )  # fmt: skip
     if model == "open":
         return source, load_open_hand()
     return source, load_mano(mano, flat_hand_mean=True, fix_left_shapedirs="if needed")
@@ -144,31 +155,55 @@ def _objects(path: Path) -> ObjectStore:
 
 
 def _read_sequence(
-    job: ImportDataJob, sequence: ArcticSequence, split: str, folder: Path, identity: str
+    job: ImportDataJob, sequence: ForeignSequence, split: str, folder: Path, identity: str
 ) -> int:
     """One part; runs in a process of its own."""
-    source, target = hand_models(job.mano, job.model)
-    clip = arctic.read_clip(sequence, source, split=split)
+    source, target = hand_models(job.source, job.mano, job.model)
     options = SelectOptions(
         stride=job.stride, distance=job.distance, share=job.share, hands=job.hands,
         moved=job.moved,
     )  # fmt: skip
-    kept, counts = select(clip, source, _objects(job.out / OBJECTS_FILE), options)
-    error = torch.zeros(1)
+    objects = _objects(job.out / OBJECTS_FILE)
+    change = retargeted if job.model == "open" else in_convention
+    parts, errors, counted = [], [torch.zeros(0)], []
+    for clip in adapter_named(job.source).clips(sequence, source, split):
+        kept, counts = select(clip, source.model, objects, options)
+        counted.append(asdict(counts))
+        if len(kept):
+            hands, error = change(kept.hands_object().to(dtype=torch.float32), source.model, target)
+            parts.append(replace(kept.records(target), hands=hands))
+            errors.append(error[kept.hands_world.present])
+    total = {name: sum(each[name] for each in counted) for name in counted[0]}
+    error = torch.cat(errors)
     with writing(folder):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-    if len(kept):
-        records = kept.records(target)
-        change = retargeted if job.model == "open" else in_convention
-        hands, error = change(kept.hands_object().to(dtype=torch.float32), source, target)
-        write_records(folder / RECORDS_FILE, replace(records, hands=hands))
-    facts = {"job": identity, "counts": asdict(counts), "error_mm": 1000 * float(error.mean())}
-    write_json(folder / COUNTS, facts)
-    return counts.kept
+    if parts:
+        write_records(folder / RECORDS_FILE, concatenate_records(parts))
+    mean = 1000 * float(error.mean()) if len(error) else 0.0
+    write_json(folder / COUNTS, {"job": identity, "counts": total, "error_mm": mean})
+    return total["kept"]
 
 
-def _chosen(sequences: list[ArcticSequence], only: Sequence[str]) -> list[ArcticSequence]:
+def _split(job: ImportDataJob, adapter: Adapter) -> str:
+    """The protocol that was asked for, or the usual one.
+
+    Raises:
+        OptionError: The data set has no such protocol.
+    """
+    known = (*adapter.protocols, "own")
+    if job.split and job.split not in known:
+        raise OptionError(f"--split {job.split} is unknown: use one of {', '.join(known)}")
+    return job.split or known[0]
+
+
+def _folder_name(key: str) -> str:
+    """A sequence's key as one folder's name; keys that look alike stay apart."""
+    words = re.sub(r"[^\w.-]+", "_", key)
+    return f"{words[:80]}-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
+
+
+def _chosen(sequences: list[ForeignSequence], only: Sequence[str]) -> list[ForeignSequence]:
     if not only:
         return sequences
     found = [each for each in sequences if any(fnmatch.fnmatch(each.key, word) for word in only)]
@@ -180,16 +215,21 @@ def _chosen(sequences: list[ArcticSequence], only: Sequence[str]) -> list[Arctic
     return found
 
 
-def _settings(job: ImportDataJob, sequences: list[ArcticSequence]) -> dict[str, Any]:
+def _settings(
+    job: ImportDataJob, adapter: Adapter, split: str, sequences: list[ForeignSequence]
+) -> dict[str, Any]:
     told = {
         name: getattr(job, name)
-        for name in ("model", "split", "stride", "distance", "share", "hands", "moved")
+        for name in ("model", "stride", "distance", "share", "hands", "moved")
     }
     # Sizes, not hashes: reading all of a data set twice would take longer than the rest.
-    files = {each.key: each.hands.stat().st_size for each in sequences}
+    files = {
+        each.key: [path.stat().st_size for path in each.files.values() if path.is_file()]
+        for each in sequences
+    }
     return {
-        "format_version": _FORMAT_VERSION, "bghop_version": __version__, "source": arctic.NAME,
-        "options": told, "sequences": files,
+        "format_version": _FORMAT_VERSION, "bghop_version": __version__, "source": adapter.name,
+        "options": {**told, "split": split}, "sequences": files,
     }  # fmt: skip
 
 

@@ -1,0 +1,21 @@
+"""All foreign data sets that can be read, by name."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from bghop.data.adapter import Adapter
+from bghop.data.arctic import ARCTIC
+from bghop.errors import OptionError
+
+ADAPTERS: Mapping[str, Adapter] = MappingProxyType({each.name: each for each in (ARCTIC,)})
+
+
+def adapter_named(name: str) -> Adapter:
+    """One data set.
+
+    Raises:
+        OptionError: There is none of that name; the message lists all.
+    """
+    if name not in ADAPTERS:
+        raise OptionError(f"unknown data set '{name}': use one of {', '.join(ADAPTERS)}")
+    return ADAPTERS[name]
