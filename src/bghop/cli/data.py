@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from bghop.cli.data_arctic import Arctic
+from bghop.cli.data_import import Arctic, DexYcb, Grab, H2o3d, Ho3d, Taco
 
 if TYPE_CHECKING:
     from bghop.jobs.data_synthesize import SynthesizedData
@@ -150,6 +150,11 @@ class Data:
     verb: (
         Annotated[Synthesize, tyro.conf.subcommand("synthesize", prefix_name=False)]
         | Annotated[Arctic, tyro.conf.subcommand("arctic", prefix_name=False)]
+        | Annotated[Grab, tyro.conf.subcommand("grab", prefix_name=False)]
+        | Annotated[DexYcb, tyro.conf.subcommand("dexycb", prefix_name=False)]
+        | Annotated[Ho3d, tyro.conf.subcommand("ho3d", prefix_name=False)]
+        | Annotated[H2o3d, tyro.conf.subcommand("h2o3d", prefix_name=False)]
+        | Annotated[Taco, tyro.conf.subcommand("taco", prefix_name=False)]
         | Annotated[Families, tyro.conf.subcommand("families", prefix_name=False)]
     )
 

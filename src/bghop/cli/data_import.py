@@ -1,9 +1,9 @@
-"""`bghop data arctic`: the user's copy of ARCTIC as records."""
+"""`bghop data arctic` and its like: the user's copy of a data set as records."""
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import tyro
 
@@ -12,24 +12,22 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Arctic:
-    """Turn ARCTIC's raw sequences into records.
+class Import:
+    """What the verbs of all data sets are told."""
 
-    Writes records.parquet, objects.parquet and import.json. The same command continues after an
-    interruption. ARCTIC and MANO need a registration at their sites; nothing of them is part of
-    bghop. Needs the extra bghop[train].
-    """
+    source: ClassVar[str] = ""
 
     root: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="ROOT")]]
-    """Folder of ARCTIC with raw_seqs, meta and splits_json."""
+    """Folder of the data set as it was downloaded."""
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")]
     """Folder of the records."""
     mano: Annotated[Path, tyro.conf.arg(metavar="DIR")]
     """Folder with MANO_LEFT.pkl and MANO_RIGHT.pkl."""
     hand: Literal["mano", "open"] = "mano"
     """Hands of the records: MANO's, or the open hand fitted to the same joints."""
-    split: Literal["p1", "p2", "own"] = "p1"
-    """An official protocol, or 5 % val and 5 % test by a hash of the sequence's name."""
+    split: Annotated[str, tyro.conf.arg(metavar="NAME")] = ""
+    """An official protocol, or `own`: 5 % val and 5 % test by a hash of the sequence's name; the
+    usual protocol if not given."""
     stride: Annotated[int, tyro.conf.arg(metavar="N")] = 1
     """Look at every N-th frame."""
     distance: Annotated[float, tyro.conf.arg(metavar="M")] = 0.01
@@ -57,6 +55,7 @@ class Arctic:
         from bghop.processes import available_cores
 
         job = ImportDataJob(
+            source=self.source,
             root=self.root,
             out=self.out,
             mano=self.mano,
@@ -75,11 +74,11 @@ class Arctic:
         from bghop.cli.progress import Talker
         from bghop.jobs.data_import import ImportListener, run_import_job
 
-        talker = Talker(quiet=self.quiet)
+        talker, name = Talker(quiet=self.quiet), self.source
 
         class Teller(ImportListener):
             def stage(self, stage: str, done: int, total: int) -> None:
-                talker.stage("arctic", stage, done, total)
+                talker.stage(name, stage, done, total)
 
         try:
             made = run_import_job(job, listener=Teller())
@@ -90,6 +89,53 @@ class Arctic:
         elif not self.quiet:
             print(_words(made))
         return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arctic(Import):
+    """Turn ARCTIC's raw sequences into records.
+
+    Writes records.parquet, objects.parquet and import.json. The same command continues after an
+    interruption. ARCTIC and MANO need a registration at their sites; nothing of them is part of
+    bghop. Needs the extra bghop[train]. ROOT holds raw_seqs, meta and splits_json.
+    """
+
+    source: ClassVar[str] = "arctic"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grab(Import):
+    """Turn GRAB into records. ROOT holds grab and tools."""
+
+    source: ClassVar[str] = "grab"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DexYcb(Import):
+    """Turn DexYCB into records. ROOT holds its subjects, calibration and models."""
+
+    source: ClassVar[str] = "dexycb"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ho3d(Import):
+    """Turn HO-3D into records. ROOT holds train, evaluation and models."""
+
+    source: ClassVar[str] = "ho3d"
+
+
+@dataclass(frozen=True, kw_only=True)
+class H2o3d(Import):
+    """Turn H2O-3D into records. ROOT holds train, evaluation and models."""
+
+    source: ClassVar[str] = "h2o3d"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taco(Import):
+    """Turn TACO into records. ROOT holds Hand_Poses, Object_Poses and Object_Models."""
+
+    source: ClassVar[str] = "taco"
 
 
 def _numbers(made: "ImportedData") -> dict[str, object]:

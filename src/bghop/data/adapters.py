@@ -5,9 +5,15 @@ from types import MappingProxyType
 
 from bghop.data.adapter import Adapter
 from bghop.data.arctic import ARCTIC
+from bghop.data.dexycb import DEXYCB
+from bghop.data.grab import GRAB
+from bghop.data.ho3d import H2O3D, HO3D
+from bghop.data.taco import TACO
 from bghop.errors import OptionError
 
-ADAPTERS: Mapping[str, Adapter] = MappingProxyType({each.name: each for each in (ARCTIC,)})
+ADAPTERS: Mapping[str, Adapter] = MappingProxyType(
+    {each.name: each for each in (ARCTIC, GRAB, DEXYCB, HO3D, H2O3D, TACO)}
+)
 
 
 def adapter_named(name: str) -> Adapter:

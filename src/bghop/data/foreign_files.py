@@ -4,8 +4,10 @@
 imports nothing that the file names.
 """
 
+import io
 import json
 import math
+import zipfile
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -33,20 +35,24 @@ def read_npy(path: Path) -> Any:
     Raises:
         DataError: Missing, damaged, or it names something that is no data.
     """
+    return _guarded(path, _npy)
 
-    def read(file: BinaryIO) -> Any:
-        version = np.lib.format.read_magic(file)
-        if version not in _HEADERS:
-            raise ValueError(f"npy version {version}")
-        shape, is_fortran, dtype = _HEADERS[version](file)
-        if dtype.hasobject:
-            found = _rebuild(ArrayUnpickler(file, encoding="latin1").load())
-            return found.item() if isinstance(found, np.ndarray) and found.ndim == 0 else found
-        count = math.prod(shape)
-        values = np.fromfile(file, dtype=dtype, count=count)
-        if len(values) != count:
-            raise ValueError(f"{len(values)} of {count} numbers")
-        return values.reshape(shape, order="F" if is_fortran else "C")
+
+def read_npz(path: Path) -> dict[str, Any]:
+    """The arrays and objects of an `.npz` file by name.
+
+    Raises:
+        DataError: Missing, damaged, or it names something that is no data.
+    """
+
+    def read(file: BinaryIO) -> dict[str, Any]:
+        with zipfile.ZipFile(file) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > _LARGEST:
+                raise ValueError("absurd size")
+            return {
+                name.removesuffix(".npy"): _npy(io.BytesIO(archive.read(name)))
+                for name in archive.namelist()
+            }
 
     return _guarded(path, read)
 
@@ -103,6 +109,22 @@ def number_table(
     if len(bad):
         raise DataError(f"{path}: {what} of frame {bad[0]} are NaN or infinite: leave the file out")
     return torch.from_numpy(array.astype(np.float64))
+
+
+def _npy(file: BinaryIO) -> Any:
+    version = np.lib.format.read_magic(file)
+    if version not in _HEADERS:
+        raise ValueError(f"npy version {version}")
+    shape, is_fortran, dtype = _HEADERS[version](file)
+    if dtype.hasobject:
+        found = _rebuild(ArrayUnpickler(file, encoding="latin1").load())
+        return found.item() if isinstance(found, np.ndarray) and found.ndim == 0 else found
+    count = math.prod(shape)
+    content = file.read(count * dtype.itemsize)
+    values = np.frombuffer(content, dtype=dtype)
+    if len(values) != count:
+        raise ValueError(f"{len(values)} of {count} numbers")
+    return values.reshape(shape, order="F" if is_fortran else "C")
 
 
 def _guarded(path: Path, read: Any) -> Any:

@@ -1,0 +1,163 @@
+"""TACO, DexYCB, HO-3D, H2O-3D, GRAB: known poses come back to 1e-5 m by their equations."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+
+from arctic_like import MANO, write_mano_files
+from bghop.data.adapters import ADAPTERS, adapter_named
+from bghop.data.mano_numbers import ManoHands
+from bghop.errors import DataError, OptionError
+from fabricated_mano import forward
+from foreign_like import (
+    NUM,
+    poses,
+    truth,
+    write_dexycb,
+    write_grab,
+    write_h2o3d,
+    write_ho3d,
+    write_taco,
+)
+
+WRITERS = {
+    "taco": write_taco, "dexycb": write_dexycb, "ho3d": write_ho3d, "h2o3d": write_h2o3d,
+    "grab": write_grab,
+}  # fmt: skip
+HANDS = {"taco": (True, True), "h2o3d": (True, True), "grab": (True, True)}
+OBJECTS = {
+    "taco": ("009", "brush with brush"), "dexycb": ("004_sugar_box", "sugar box"),
+    "ho3d": ("003_cracker_box", "cracker box"), "h2o3d": ("003_cracker_box", "cracker box"),
+    "grab": ("mug", "drink mug"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def mano_folder(tmp_path_factory):
+    return write_mano_files(tmp_path_factory.mktemp("mano"))
+
+
+def opened(name, folder):
+    adapter = adapter_named(name)
+    return adapter, ManoHands.of(
+        folder, flat_hand_mean=adapter.flat_hand_mean,
+        fix_left_shapedirs=adapter.fix_left_shapedirs,
+    )  # fmt: skip
+
+
+def first_clips(name, root, mano_folder):
+    adapter, mano = opened(name, mano_folder)
+    every = [clip for each in adapter.find(root) for clip in adapter.clips(each, mano, "train")]
+    key = OBJECTS[name][0]
+    return adapter, mano, next(clip for clip in every if clip.object == key)
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_hands_and_object_are_where_the_equations_put_them(name, tmp_path, mano_folder):
+    adapter, mano, clip = first_clips(name, WRITERS[name](tmp_path / name), mano_folder)
+    hands, turn, place = truth()
+    T = torch.from_numpy(poses(turn, place))
+    torch.testing.assert_close(clip.T_world_object, T, rtol=0, atol=1e-6)
+    records = clip.records(mano.model)
+    skin = mano.model.pose_hands(records.hands).vertices_object
+    expected = HANDS.get(name, (False, True))
+    for k in range(NUM):
+        for side, word in enumerate(("left", "right")):
+            here = bool(records.hands.present[k, side])
+            assert here == (expected[side] and not (name == "dexycb" and k == 2))
+            if not here:
+                continue
+            own = hands[word]
+            mean = 0 if adapter.flat_hand_mean else MANO[word]["hands_mean"]
+            world, _ = forward(
+                MANO[word], pose=own["pose"][k] + mean, shape=own["shape"],
+                orient=own["orient"][k], transl=own["transl"][k],
+            )  # fmt: skip
+            seen = (world - place[k]) @ turn[k].as_matrix()
+            assert np.abs(skin[k, side].numpy() - seen).max() < 1e-5
+    assert set(clip.text) == {OBJECTS[name][1]}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_objects_are_metres(name, tmp_path):
+    root = WRITERS[name](tmp_path / name)
+    thing = adapter_named(name).thing(root, OBJECTS[name][0])
+    np.testing.assert_allclose(thing.extents, (0.10, 0.12, 0.08), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_every_sequence_has_a_split_where_there_are_official_ones(name, tmp_path):
+    root, adapter = WRITERS[name](tmp_path / name), adapter_named(name)
+    for protocol in adapter.protocols:
+        split = adapter.splits(root, protocol)
+        assert set(split) == {each.key for each in adapter.find(root)}
+        assert set(split.values()) <= {"train", "val", "test"}
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_another_folder_is_refused_with_the_one_that_is_wanted(name, tmp_path):
+    with pytest.raises(DataError, match="name the folder that holds"):
+        adapter_named(name).find(tmp_path)
+
+
+def test_frames_whose_hand_is_withheld_are_left_out(tmp_path, mano_folder):
+    adapter, mano = opened("ho3d", mano_folder)
+    found = {each.key: each for each in adapter.find(write_ho3d(tmp_path))}
+    assert adapter.clips(found["evaluation/SM1"], mano, "test") == []
+
+
+def _taco_frames(root):
+    path = next(root.glob("Hand_Poses/*/*/left_hand.pkl"))
+    content = pickle.loads(path.read_bytes())  # noqa: S301
+    content.pop("00003")
+    path.write_bytes(pickle.dumps(content))
+
+
+def _dexycb_betas(root):
+    path = next(root.glob("calibration/*/mano.yml"))
+    path.write_text("betas:\n- 0.1\n- 0.2\n")
+
+
+def _ho3d_half(root):
+    path = root / "train" / "MC1" / "meta" / "0003.pkl"
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+def _ho3d_lacks(root):
+    path = root / "train" / "MC1" / "meta" / "0003.pkl"
+    content = pickle.loads(path.read_bytes())  # noqa: S301
+    del content["handTrans"]
+    path.write_bytes(pickle.dumps(content, protocol=2))
+
+
+def _grab_nan(root):
+    path = root / "grab" / "s1" / "mug_drink_1.npz"
+    content = dict(np.load(path, allow_pickle=True))
+    hand = content["rhand"].item()
+    hand["params"]["transl"][4] = np.nan
+    np.savez(path, **{**content, "rhand": hand})
+
+
+DAMAGES = {
+    "taco frames": ("taco", _taco_frames, "5 frames of the left hand and 6 of the right"),
+    "dexycb betas": ("dexycb", _dexycb_betas, r"betas have shape \(6, 2\)"),
+    "ho3d half": ("ho3d", _ho3d_half, "0003.pkl is damaged"),
+    "ho3d lacks": ("ho3d", _ho3d_lacks, "0003.pkl lacks"),
+    "grab nan": ("grab", _grab_nan, r"frame 4 are NaN"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_files_are_named_with_the_remedy(damage, tmp_path, mano_folder):
+    name, change, words = DAMAGES[damage]
+    root = WRITERS[name](tmp_path / name)
+    change(root)
+    with pytest.raises(DataError, match=words):
+        first_clips(name, root, mano_folder)
+
+
+def test_unknown_data_sets_are_refused():
+    with pytest.raises(OptionError, match="use one of arctic, grab, dexycb"):
+        adapter_named("mpi")
