@@ -4,6 +4,7 @@
 writer says the same in its data set's own numbers.
 """
 
+import json
 import pickle
 
 import numpy as np
@@ -160,4 +161,86 @@ def write_grab(root):
         object=thing, **parts,
     )  # fmt: skip
     box_file(root / "tools" / "object_meshes" / "contact_meshes" / "mug.ply")
+    return root
+
+
+def write_h2o(root):
+    hands, turn, place = truth()
+    folder = root / "subject3" / "k1" / "0" / "cam4"
+    for name in ("hand_pose_MANO", "obj_pose_RT"):
+        (folder / name).mkdir(parents=True)
+    for k in range(NUM):
+        numbers = []
+        for side in SIDES:
+            own = hands[side]
+            numbers += [1, *own["transl"][k], *own["orient"][k], *own["pose"][k], *own["shape"]]
+        words = " ".join(f"{value:.9g}" for value in numbers)
+        (folder / "hand_pose_MANO" / f"{k:06d}.txt").write_text(words)
+        T = " ".join(f"{value:.9g}" for value in [3, *poses(turn, place)[k].ravel()])
+        (folder / "obj_pose_RT" / f"{k:06d}.txt").write_text(T)
+    box_file(root / "object" / "lotion" / "lotion.obj")
+    return root
+
+
+def _wxyz(turn):
+    x, y, z, w = turn.as_quat()
+    return [float(value) for value in (w, x, y, z)]
+
+
+def _first_components(own, side, count=15):
+    """Coefficients of the pose that the truth has if only the first components are used."""
+    return (own["pose"] @ np.linalg.inv(MANO[side]["hands_components"]))[:, :count]
+
+
+def cut_pose(own, side, count=15):
+    """That pose."""
+    return _first_components(own, side, count) @ MANO[side]["hands_components"][:count]
+
+
+def write_hot3d(root):
+    hands, turn, place = truth()
+    folder = root / "P0001_10a27bf7"
+    folder.mkdir(parents=True)
+    lines, rows = [], []
+    for k in range(NUM):
+        told = {}
+        for number, side in enumerate(SIDES):
+            own = hands[side]
+            orient = Rotation.from_rotvec(own["orient"][k])
+            told[str(number)] = {
+                "pose": _first_components(own, side)[k].tolist(), "betas": own["shape"].tolist(),
+                "wrist_xform": {"t_xyz": own["transl"][k].tolist(), "q_wxyz": _wxyz(orient)},
+            }  # fmt: skip
+        lines.append(json.dumps({"timestamp_ns": 1000 + k, "hand_poses": told}))
+        numbers = [*place[k], *_wxyz(turn[k])]
+        rows.append(",".join(["194930206998778", str(1000 + k), *map(repr, map(float, numbers))]))
+    rows.append("194930206998778,9999,0,0,0,1,0,0,0")  # a time at which no hand is known
+    head = "object_uid,timestamp[ns],t_wo_x[m],t_wo_y[m],t_wo_z[m],q_wo_w,q_wo_x,q_wo_y,q_wo_z"
+    (folder / "mano_hand_pose_trajectory.jsonl").write_text("\n".join(lines))
+    (folder / "dynamic_objects.csv").write_text("\n".join([head, *rows]))
+    box_file(root / "assets" / "194930206998778.glb")
+    return root
+
+
+def write_contactpose(root):
+    """One file a frame of the truth: each is a participant."""
+    hands, turn, place = truth()
+    for k in range(NUM):
+        folder = root / "contactpose_data" / f"full{k + 1}_use" / "mug"
+        folder.mkdir(parents=True)
+        fits = []
+        for side in SIDES:
+            own = hands[side]
+            # Model frame: root rotation but no translation; mTc: object -> model.
+            T = np.linalg.inv(poses(turn, place)[k])
+            T[:3, 3] += T[:3, :3] @ own["transl"][k]
+            T = np.linalg.inv(T)
+            fits.append({
+                "pose": [*own["orient"][k], *_first_components(own, side)[k]],
+                "betas": own["shape"].tolist(), "valid": True,
+                "mTc": {"translation": T[:3, 3].tolist(),
+                        "rotation": _wxyz(Rotation.from_matrix(T[:3, :3]))},
+            })  # fmt: skip
+        (folder / "mano_fits_15.json").write_text(json.dumps(fits))
+        box_file(folder / "mug.ply")
     return root

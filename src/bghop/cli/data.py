@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from bghop.cli.data_import import Arctic, DexYcb, Grab, H2o3d, Ho3d, Taco
+from bghop.cli.data_import import (
+    Arctic,
+    ContactPose,
+    DexYcb,
+    Grab,
+    H2o,
+    H2o3d,
+    Ho3d,
+    Hot3d,
+    Taco,
+)
 
 if TYPE_CHECKING:
     from bghop.jobs.data_synthesize import SynthesizedData
@@ -154,6 +164,9 @@ class Data:
         | Annotated[DexYcb, tyro.conf.subcommand("dexycb", prefix_name=False)]
         | Annotated[Ho3d, tyro.conf.subcommand("ho3d", prefix_name=False)]
         | Annotated[H2o3d, tyro.conf.subcommand("h2o3d", prefix_name=False)]
+        | Annotated[H2o, tyro.conf.subcommand("h2o", prefix_name=False)]
+        | Annotated[Hot3d, tyro.conf.subcommand("hot3d", prefix_name=False)]
+        | Annotated[ContactPose, tyro.conf.subcommand("contactpose", prefix_name=False)]
         | Annotated[Taco, tyro.conf.subcommand("taco", prefix_name=False)]
         | Annotated[Families, tyro.conf.subcommand("families", prefix_name=False)]
     )

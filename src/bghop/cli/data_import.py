@@ -132,6 +132,27 @@ class H2o3d(Import):
 
 
 @dataclass(frozen=True, kw_only=True)
+class H2o(Import):
+    """Turn H2O into records. ROOT holds its subjects and object."""
+
+    source: ClassVar[str] = "h2o"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hot3d(Import):
+    """Turn HOT3D into records. ROOT holds its sequences and assets."""
+
+    source: ClassVar[str] = "hot3d"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContactPose(Import):
+    """Turn ContactPose into records. ROOT holds contactpose_data."""
+
+    source: ClassVar[str] = "contactpose"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Taco(Import):
     """Turn TACO into records. ROOT holds Hand_Poses, Object_Poses and Object_Models."""
 

@@ -5,14 +5,17 @@ from types import MappingProxyType
 
 from bghop.data.adapter import Adapter
 from bghop.data.arctic import ARCTIC
+from bghop.data.contactpose import CONTACTPOSE
 from bghop.data.dexycb import DEXYCB
 from bghop.data.grab import GRAB
+from bghop.data.h2o import H2O
 from bghop.data.ho3d import H2O3D, HO3D
+from bghop.data.hot3d import HOT3D
 from bghop.data.taco import TACO
 from bghop.errors import OptionError
 
 ADAPTERS: Mapping[str, Adapter] = MappingProxyType(
-    {each.name: each for each in (ARCTIC, GRAB, DEXYCB, HO3D, H2O3D, TACO)}
+    {each.name: each for each in (ARCTIC, GRAB, DEXYCB, HO3D, H2O3D, H2O, TACO, HOT3D, CONTACTPOSE)}
 )
 
 

@@ -85,6 +85,22 @@ def read_lines(path: Path) -> list[str]:
     return [line for line in text.splitlines() if line.strip()]
 
 
+def read_numbers(path: Path, count: int) -> Float[np.ndarray, "count"]:
+    """Numbers of a text file, separated by white space.
+
+    Raises:
+        DataError: It cannot be read, or has more, fewer, or other things.
+    """
+    words = " ".join(read_lines(path)).split()
+    try:
+        found = np.array([float(word) for word in words])
+    except ValueError as error:
+        raise DataError(f"{path} is damaged ({error}): download it again") from error
+    if len(found) != count:
+        raise DataError(f"{path} has {len(found)} numbers, not {count}: download it again")
+    return found
+
+
 def number_table(
     values: Any, shape: tuple[int | None, int], path: Path, what: str
 ) -> Float[Tensor, "frame number"]:

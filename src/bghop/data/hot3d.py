@@ -1,0 +1,166 @@
+"""HOT3D (Banerjee et al. 2024): two hands with thirty-three objects, recorded by headsets.
+
+    SEQUENCE/mano_hand_pose_trajectory.jsonl    a line a time: hand_poses {"0" left, "1" right}
+    SEQUENCE/dynamic_objects.csv                object_uid, timestamp[ns], t_wo_*[m], q_wo_*
+    assets/UID.glb                              metres
+    SEQUENCE/metadata.json                      participant (optional)
+
+Hands are 15 principal components from the mean hand, with the left shape directions MENDED. Hands
+and objects are matched by equal timestamps.
+"""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.spatial.transform import Rotation
+
+from bghop.data.adapter import Adapter, ForeignSequence
+from bghop.data.clips import Clip
+from bghop.data.foreign_files import number_table, read_lines
+from bghop.data.mano_numbers import ManoHands
+from bghop.errors import DataError
+from bghop.geometry.loading import load_mesh
+from bghop.geometry.mesh import Mesh
+
+NAME = "hot3d"
+_TRAJECTORY, _OBJECTS = "mano_hand_pose_trajectory.jsonl", "dynamic_objects.csv"
+_COMPONENTS = 15
+
+
+def find_sequences(root: Path) -> list[ForeignSequence]:
+    """All sequences with hands and objects.
+
+    Raises:
+        DataError: There are none, or a table is damaged.
+    """
+    found = []
+    for hands in sorted(root.glob(f"*/{_TRAJECTORY}")):
+        path = hands.with_name(_OBJECTS)
+        if path.exists():
+            keys = sorted({row["object_uid"] for row in _rows(path)})
+            found.append(
+                ForeignSequence(
+                    key=hands.parent.name, objects=tuple(keys),
+                    files={"hands": hands, "objects": path},
+                )
+            )  # fmt: skip
+    if not found:
+        raise DataError(
+            f"{root} has no SEQUENCE/{_TRAJECTORY}: name the folder that holds HOT3D's sequences "
+            "and assets"
+        )
+    return found
+
+
+def read_object(root: Path, key: str) -> Mesh:
+    """The scan of one object, metres.
+
+    Raises:
+        MeshError: The file is missing or cannot be used.
+    """
+    return load_mesh(root / "assets" / f"{key}.glb")
+
+
+def read_clips(sequence: ForeignSequence, mano: ManoHands, split: str) -> list[Clip]:
+    """One clip for each object, its frames those times at which hands are known.
+
+    Raises:
+        DataError: A file is missing or damaged.
+    """
+    path = sequence.files["hands"]
+    times: dict[int, dict[str, Any]] = {}
+    for number, line in enumerate(read_lines(path), start=1):
+        try:
+            content = json.loads(line)
+            times[int(content["timestamp_ns"])] = dict(content["hand_poses"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(
+                f"{path}, line {number} is damaged ({type(error).__name__}): download it again"
+            ) from error
+    clips = []
+    for key in sequence.objects:
+        rows = {
+            int(row["timestamp[ns]"]): row
+            for row in _rows(sequence.files["objects"])
+            if row["object_uid"] == key
+        }
+        common = sorted(times.keys() & rows.keys())
+        if common:
+            clips.append(_clip(sequence, key, [times[t] for t in common],
+                               [rows[t] for t in common], mano, split))  # fmt: skip
+    return clips
+
+
+def _clip(
+    sequence: ForeignSequence,
+    key: str,
+    hands: list[dict[str, Any]],
+    things: list[dict[str, str]],
+    mano: ManoHands,
+    split: str,
+) -> Clip:
+    num, path = len(hands), sequence.files["hands"]
+    numbers = np.zeros((num, 2, 3 + _COMPONENTS + 3 + 10))
+    present = torch.zeros(num, 2, dtype=torch.bool)
+    try:
+        for frame, each in enumerate(hands):
+            for side in range(2):
+                hand = each.get(str(side))
+                if hand is None:
+                    continue
+                wrist = hand["wrist_xform"]
+                turn = Rotation.from_quat(_xyzw(wrist["q_wxyz"])).as_rotvec()
+                numbers[frame, side] = np.concatenate(
+                    [turn, hand["pose"][:_COMPONENTS], wrist["t_xyz"], hand["betas"]]
+                )
+                present[frame, side] = True
+        place = [[float(row[f"t_wo_{axis}[m]"]) for axis in "xyz"] for row in things]
+        turns = [[float(row[f"q_wo_{axis}"]) for axis in "wxyz"] for row in things]
+        T = np.tile(np.eye(4), (num, 1, 1))
+        T[:, :3, :3] = Rotation.from_quat([_xyzw(turn) for turn in turns]).as_matrix()
+        T[:, :3, 3] = place
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path.parent}: a frame lacks {error}: download it again") from error
+    rows = number_table(numbers.reshape(num, -1), (num, numbers[0].size), path, "the hands")
+    orient, pose, transl, shape = rows.view(num, 2, -1).split([3, _COMPONENTS, 3, 10], dim=-1)
+    return Clip(
+        source=NAME,
+        sequence=f"{sequence.key}/{key}",
+        frame=torch.arange(num),
+        object=key,
+        split=split,
+        text=("",) * num,
+        T_world_object=torch.from_numpy(T),
+        joint_value=torch.zeros(num, dtype=torch.float64),
+        hands_world=mano.hands(
+            orient=orient, pose=mano.pose_of(pose), transl=transl, shape=shape, present=present
+        ),
+    )
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    rows = list(csv.DictReader(read_lines(path)))
+    if not rows or not {"object_uid", "timestamp[ns]"} <= set(rows[0]):
+        raise DataError(f"{path} has no columns object_uid and timestamp[ns]: download it again")
+    return rows
+
+
+def _xyzw(wxyz: list[float]) -> list[float]:
+    return [*wxyz[1:], wxyz[0]]
+
+
+HOT3D = Adapter(
+    name=NAME,
+    title="HOT3D (Banerjee et al. 2024): two hands, thirty-three objects",
+    protocols=(),
+    flat_hand_mean=False,
+    fix_left_shapedirs=True,
+    find=find_sequences,
+    splits=lambda _root, _protocol: {},
+    thing=read_object,
+    clips=read_clips,
+)
