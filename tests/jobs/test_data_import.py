@@ -31,7 +31,9 @@ def folders(tmp_path_factory):
 def job(folders, tmp_path):
     root, mano = folders
     # The made-up hands are anywhere: all frames count as contact.
-    return ImportDataJob(root=root, out=tmp_path / "out", mano=mano, share=0.0, workers=1)
+    return ImportDataJob(
+        source="arctic", root=root, out=tmp_path / "out", mano=mano, share=0.0, workers=1
+    )
 
 
 @pytest.fixture
@@ -157,8 +159,8 @@ def killed(*args):
     write(*args)
 write, job.write_json = job.write_json, lambda path, *a, **k: (
     killed(path, *a) if path.name == "counts.json" else write(path, *a, **k))
-job.run_import_job(ImportDataJob(root=Path({root!r}), out=Path({out!r}), mano=Path({mano!r}),
-                                 share=0.0, workers=1))
+job.run_import_job(ImportDataJob(source="arctic", root=Path({root!r}), out=Path({out!r}),
+                                 mano=Path({mano!r}), share=0.0, workers=1))
 """
 
 

@@ -1,4 +1,4 @@
-"""What `bghop data arctic` (and its like) is told; needs no torch."""
+"""What `bghop data arctic` and its like are told; needs no torch."""
 
 import math
 from dataclasses import dataclass, field
@@ -7,8 +7,6 @@ from pathlib import Path
 from bghop.errors import OptionError
 from bghop.processes import MOST_WORKERS, available_cores
 
-SPLITS = ("p1", "p2", "own")
-"""`own`: by a hash of the sequence's name, 5 % val and 5 % test."""
 HANDS = ("both", "any")
 MODELS = ("mano", "open")
 
@@ -17,6 +15,8 @@ MODELS = ("mano", "open")
 class ImportDataJob:
     """A data set on disk to turn into records."""
 
+    source: str
+    """Name of the data set, as in bghop.data.adapters."""
     root: Path
     """Folder of the data set as it was downloaded."""
     out: Path
@@ -24,8 +24,9 @@ class ImportDataJob:
     """Folder with MANO_LEFT.pkl and MANO_RIGHT.pkl."""
     model: str = "mano"
     """Hands of the records: one of `MODELS`."""
-    split: str = "p1"
-    """One of `SPLITS`."""
+    split: str = ""
+    """An official protocol; `own`: by a hash of the sequence's name, 5 % val and 5 % test; empty
+    for the data set's usual one."""
     stride: int = 1
     distance: float = 0.010
     """Metres from the surface that count as contact."""
@@ -47,9 +48,7 @@ def check_import_options(job: ImportDataJob) -> None:
     Raises:
         OptionError: With the option, its value, and what is allowed.
     """
-    choices = {
-        "hand": (job.model, MODELS), "split": (job.split, SPLITS), "contact": (job.hands, HANDS),
-    }  # fmt: skip
+    choices = {"hand": (job.model, MODELS), "contact": (job.hands, HANDS)}
     for name, (value, known) in choices.items():
         if value not in known:
             raise OptionError(f"--{name} {value} is unknown: use one of {', '.join(known)}")
