@@ -45,7 +45,7 @@ class NoWorker(SheetWorker):
 
 @pytest.fixture
 def fast_jobs(monkeypatch):
-    monkeypatch.setattr("bghop.jobs.grasp._optimize", beside)
+    monkeypatch.setattr("bghop.jobs.grasp.synthesizer_of", lambda _job: beside)
     monkeypatch.setattr("bghop.jobs.result_writer.SheetWorker", NoWorker)
 
 

@@ -116,10 +116,9 @@ OPTIONS = {
     "steps_zero": (["--steps", "0"], r"use 1 to"),
     "strips_negative": (["--strips=-1"], r"use 0 to"),
     "strips_word": (["--strips", "all"], r"--help"),
-    "method_prior": (["--method", "prior"], r"--checkpoint DIR \(train one .* --method optimize"),
-    "method_sds": (["--method", "sds"], r"--checkpoint DIR \(train one .* --method optimize"),
-    "checkpoint_unused": (["--checkpoint", "c"], r"add --method prior"),
-    "no_refine_unused": (["--no-refine"], r"leave them out"),
+    "checkpoint_unused": (["--method", "optimize", "--checkpoint", "c"], r"add --method prior"),
+    "no_refine_unused": (["--method", "optimize", "--no-refine"], r"leave them out"),
+    "mano_no_prior": (["--method", "prior", "--mano", "/m"], r"leave out --mano"),
     "strip_unused": (["--progress-strip", "0,5"], r"--method sds: leave it out"),
     "strip_words": (["--progress-strip", "first"], r"numbers such as"),
     "checkpoint_missing": (

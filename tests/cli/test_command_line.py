@@ -44,9 +44,11 @@ def test_help_names_every_verb(capsys):
     assert "grasp" in capsys.readouterr().out
 
 
-def test_help_says_that_text_is_only_recorded(capsys):
+def test_help_says_what_text_does(capsys):
     main(["grasp", "--help"])
-    assert "steers nothing" in " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "leads a prior; with --method optimize it is only recorded" in " ".join(
+        capsys.readouterr().out.replace("│", " ").split()
+    )
 
 
 @pytest.mark.parametrize("flag", ["--version", "-V"])
@@ -99,7 +101,7 @@ def test_ctrl_c_is_one_line_and_130(tmp_path, box_file, capsys, monkeypatch):
     def interrupted(*_args, **_options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("bghop.jobs.grasp._optimize", interrupted)
+    monkeypatch.setattr("bghop.jobs.grasp.synthesizer_of", lambda _job: interrupted)
     assert main(["grasp", box_file, "--out", str(tmp_path / "out"), "--quiet"]) == 130
     shown = capsys.readouterr()
     assert shown.err.count("\n") == 1
@@ -120,7 +122,7 @@ def test_what_the_system_refuses_is_one_line(error, words, tmp_path, box_file, c
     def failing(*_args, **_options):
         raise error
 
-    monkeypatch.setattr("bghop.jobs.grasp._optimize", failing)
+    monkeypatch.setattr("bghop.jobs.grasp.synthesizer_of", lambda _job: failing)
     assert main(["grasp", box_file, "--out", str(tmp_path / "out"), "--quiet"]) == 2
     shown = capsys.readouterr().err
     assert words in shown
@@ -229,6 +231,6 @@ def test_verify_without_mujoco_is_one_line_with_the_remedy(
     assert main(["grasp", box_file, "--out", str(tmp_path / "out"), *options]) == 2
     shown = capsys.readouterr()
     assert shown.err.splitlines() == [
-        "bghop: error: the hold test needs MuJoCo: pip install 'bghop[physics]'"
+        "bghop: error: hold tests need MuJoCo: pip install 'bghop[physics]'"
     ]
     assert not (tmp_path / "out").exists()

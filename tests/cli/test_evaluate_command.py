@@ -97,7 +97,7 @@ def test_json_and_quiet(jobs, tmp_path, capsys):
     [
         (["--num", "0"], "use 1 to"),
         (["--methods", "guess"], "use optimize, random"),
-        (["--methods", "sds"], "needs --checkpoint"),
+        (["--methods", "sds", "--checkpoint", "/no/such"], "train one with"),
         (["--seeds", "-1"], "use 0 to"),
         (["--workers", "0"], "use 1 to"),
         (["--num", "many"], "evaluate --help"),

@@ -62,7 +62,6 @@ def test_completing_and_grasping_are_quiet_if_asked(
 
 
 SAMPLE = {
-    "no_checkpoint": (["sample", "mug"], r"--checkpoint.*--help"),
     "no_prompt": (["sample", "--checkpoint", "C"], r"PROMPT.*--help"),
     "checkpoint_missing": (["sample", "mug", "--checkpoint", "/no/such"], r"bghop train prior"),
     "steps": (["sample", "mug", "--checkpoint", "C", "--steps", "0"], r"use 1 to"),

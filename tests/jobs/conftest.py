@@ -6,6 +6,9 @@ from bghop.geometry.transforms import rigid
 from bghop.hands.model import HandParameters
 from bghop.synthesis.synthesize import Synthesis
 from small_prior import write_small_prior
+from small_scenes import entries, hand_model, lidded, records
+
+__all__ = ["entries", "hand_model", "lidded", "records"]
 
 
 class FakeSynthesizer:

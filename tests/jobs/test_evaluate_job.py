@@ -12,7 +12,7 @@ import pytest
 import torch
 import trimesh
 
-from bghop.errors import BghopError, MeshError, OptionError, ResultError
+from bghop.errors import BghopError, CheckpointError, MeshError, OptionError, ResultError
 from bghop.evaluation.methods import Candidates
 from bghop.evaluation.ranking import Demands
 from bghop.evaluation.records import HOLD_COLUMNS, RESULT_COLUMNS, TIME_COLUMNS, from_parquet
@@ -292,7 +292,7 @@ def test_a_listener_hears_stages_and_trials(folder):
         ({"seeds": (1, 1)}, OptionError, "twice"),
         ({"methods": ()}, OptionError, "at least one"),
         ({"methods": ("guess",)}, OptionError, "use optimize, random, random-refined"),
-        ({"methods": ("prior",)}, OptionError, "needs --checkpoint"),
+        ({"methods": ("prior",), "checkpoint": Path("none")}, CheckpointError, "does not exist"),
         ({"methods": ("optimize@0",)}, OptionError, "steps"),
         ({"only": ("cup",)}, OptionError, "use a box, brick"),
         ({"objects": "nowhere"}, OptionError, "nowhere"),

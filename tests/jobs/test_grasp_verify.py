@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from bghop.drawing.scene import Scene
 from bghop.errors import DrawingError, OptionError, PhysicsError, ResultError
-from bghop.jobs.grasp import Listener, _optimize, run_grasp_job
+from bghop.jobs.grasp import Listener, run_grasp_job
 from bghop.jobs.grasp_hold import HoldRecord
+from bghop.jobs.grasp_methods import optimize_hands
 from bghop.jobs.grasp_options import GraspJob, check_options
 from bghop.jobs.grasp_verify import film_scenes, turn_down, what_holds_first
 from bghop.jobs.grasps_file import read_grasps
@@ -312,7 +313,7 @@ def test_a_real_test_puts_the_grasp_that_holds_before_one_with_better_scores(
     asked: list[tuple[list[Scene], list[str]]] = []
 
     def synthesizer(mesh, **options):
-        found = _optimize(mesh, **options)
+        found = optimize_hands(mesh, **options)
         away = found.hands.T_object_hand.clone()
         middle = torch.from_numpy(mesh.bounds.mean(0)).float()
         out = away[..., :3, 3] - middle

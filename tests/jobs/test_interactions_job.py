@@ -21,6 +21,7 @@ from bghop.jobs.grasps_file import read_grasps
 from bghop.jobs.interaction_file import read_interaction
 from bghop.jobs.interactions import run_complete_job, run_sample_job
 from bghop.jobs.prior_options import CompleteJob, SampleJob
+from bghop.prior.shipped import SHIPPED_PRIOR
 
 pytestmark = pytest.mark.usefixtures("no_window")
 
@@ -324,6 +325,19 @@ def test_the_command_refuses_a_prior_that_does_not_fit_before_any_work(
     with pytest.raises(OptionError, match="up to 50 cm: use --scale"):
         run_grasp_job(grasp_job(checkpoint, sources, out, scale=6.0))
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "asks"),
+    [
+        ({}, None),
+        ({"method": "prior"}, SHIPPED_PRIOR),
+        ({"method": "sds"}, SHIPPED_PRIOR),
+        ({"method": "prior", "checkpoint": Path("c")}, Path("c")),
+    ],
+)
+def test_methods_that_ask_a_prior_ask_the_shipped_one_if_none_is_named(options, asks):
+    assert GraspJob(meshes=("a.obj",), out=Path("o"), **options).prior_folder == asks
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,6 +32,7 @@ class ToyTask:
     """Rows are numbers; inputs are drawn from the micro-batch's generator alone."""
 
     num_rows = 20
+    row_weights = None
 
     def __init__(self, *, die_at=None, pause=0.0, signal=9):
         torch.manual_seed(0)

@@ -22,13 +22,13 @@ class Complete:
     """What stays: one or two of object, left, right, separated by commas."""
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")]
     """Folder of the results."""
-    checkpoint: Annotated[Path, tyro.conf.arg(metavar="CKPT")]
-    """Folder of a trained prior (`bghop train prior`) or an imported one
-    (`bghop import-checkpoint`)."""
     index: Annotated[int | None, tyro.conf.arg(metavar="K")] = None
     """Which of the results, as their GLB files are numbered; the best (0) if not said."""
     text: Annotated[str | None, tyro.conf.arg(metavar="PROMPT")] = None
     """What the object is; if not given, what the interaction says."""
+    checkpoint: Annotated[Path | None, tyro.conf.arg(metavar="CKPT")] = None
+    """Folder of a trained prior (`bghop train prior`) or an imported one
+    (`bghop import-checkpoint`); the shipped one if not given."""
     num: Annotated[int, tyro.conf.arg(metavar="N")] = 8
     """Completions."""
     seed: Annotated[int, tyro.conf.arg(metavar="S")] = 0
@@ -56,6 +56,7 @@ class Complete:
     def run(self) -> int:
         """Runs the job; the exit code."""
         from bghop.jobs.prior_options import CompleteJob, check_complete
+        from bghop.prior.shipped import SHIPPED_PRIOR
 
         job = CompleteJob(
             interaction=self.interaction,
@@ -63,7 +64,7 @@ class Complete:
             keep=tuple(part.strip() for part in self.keep.split(",") if part.strip()),
             text=self.text,
             out=self.out,
-            checkpoint=self.checkpoint,
+            checkpoint=self.checkpoint or SHIPPED_PRIOR,
             num=self.num,
             seed=self.seed,
             steps=self.steps,

@@ -154,6 +154,31 @@ class Families:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Mix:
+    """Join data sets of one hand model, each with its share of the training."""
+
+    folders: tyro.conf.Positional[Annotated[tuple[Path, ...], tyro.conf.arg(metavar="DIR DIR")]]
+    """Data sets: folders with records.parquet and objects.parquet."""
+    out: Annotated[Path, tyro.conf.arg(metavar="DIR")]
+    """Folder of the joined set."""
+    weights: Annotated[tuple[float, ...], tyro.conf.arg(metavar="X [X ...]")] = ()
+    """Share of each set in the training, relative; all alike if not given."""
+    overwrite: bool = False
+    """Replace a data set in --out."""
+
+    def run(self) -> int:
+        """Joins; the exit code."""
+        from bghop.jobs.data_mix import MixDataJob, run_mix_job
+
+        job = MixDataJob(
+            folders=self.folders, out=self.out, weights=self.weights, overwrite=self.overwrite
+        )
+        for each in run_mix_job(job):
+            print(f"{each.name}: {each.rows} records, {each.share:.0%} of the training")
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Data:
     """Make data sets, or read those on disk."""
 
@@ -168,6 +193,7 @@ class Data:
         | Annotated[Hot3d, tyro.conf.subcommand("hot3d", prefix_name=False)]
         | Annotated[ContactPose, tyro.conf.subcommand("contactpose", prefix_name=False)]
         | Annotated[Taco, tyro.conf.subcommand("taco", prefix_name=False)]
+        | Annotated[Mix, tyro.conf.subcommand("mix", prefix_name=False)]
         | Annotated[Families, tyro.conf.subcommand("families", prefix_name=False)]
     )
 

@@ -37,10 +37,10 @@ class Evaluate:
         "optimize",
         "random",
     )
-    """Any of optimize, optimize@STEPS, random, random-refined, reference, recovered; with a
-    checkpoint also prior, prior-raw, prior-no-text, sds."""
+    """Any of optimize, optimize@STEPS, random, random-refined, reference, recovered, prior,
+    prior-raw, prior-no-text, sds."""
     checkpoint: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
-    """Of the methods that ask a prior."""
+    """Of the methods that ask a prior; the shipped one if not given."""
     num: Annotated[int, tyro.conf.arg(metavar="N")] = 16
     """Grasps per object, method and seed."""
     seeds: Annotated[tuple[int, ...], tyro.conf.arg(metavar="S [S ...]")] = (0,)

@@ -20,16 +20,25 @@ class Grasp:
     """
 
     meshes: Annotated[
-        tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="MESH [MESH ...]")
-    ]
-    """Mesh files (OBJ, STL, PLY, OFF, GLB, ...) or names of built-in objects."""
+        tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[MESH ...]")
+    ] = ()
+    """Mesh files (OBJ, STL, PLY, OFF, GLB, ...), URDF or MJCF files with one joint, or names of
+    built-in objects."""
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")]
     """Folder of the results."""
+    parts: Annotated[tuple[str, ...], tyro.conf.arg(metavar="BASE[,BASE...] LID[,LID...]")] = ()
+    """Instead of a mesh: the files of what stays and of what moves."""
+    joint: Annotated[str, tyro.conf.arg(metavar="KIND:X,Y,Z[@X,Y,Z]")] = ""
+    """Joint between the parts: revolute or prismatic, its direction, and a point on it, in the unit
+    of the files."""
+    at: Annotated[str, tyro.conf.arg(metavar="VALUE")] = ""
+    """Joint value at which the object is held: radians, 40deg, or a length in the unit of the
+    files; 0 if not given."""
     num: Annotated[int, tyro.conf.arg(metavar="N")] = 16
     """Grasps per object."""
     text: Annotated[str, tyro.conf.arg(metavar="PROMPT")] = ""
-    """What the object is or what is done. A prior is led by it; it steers nothing with --method
-    optimize, but is recorded."""
+    """What the object is or what is done, which leads a prior; with --method optimize it is only
+    recorded."""
     seed: Annotated[int, tyro.conf.arg(metavar="S")] = 0
     """Seed of all random choices."""
     scale: Annotated[float, tyro.conf.arg(metavar="X")] = 1.0
@@ -37,11 +46,11 @@ class Grasp:
     unit: Literal["m", "dm", "cm", "mm", "in", "inch", "ft"] = "m"
     """Unit of the mesh file."""
     method: Literal["optimize", "prior", "sds"] = "optimize"
-    """How hands are found: by optimisation alone; as samples of a prior; or by score distillation
-    from it, as in the paper. prior and sds need --checkpoint."""
+    """How hands are found: by optimisation alone; as samples of a prior, refined; or by score
+    distillation from the prior, as in the paper."""
     checkpoint: Annotated[Path | None, tyro.conf.arg(metavar="CKPT")] = None
     """Folder of a trained prior (`bghop train prior`) or an imported one
-    (`bghop import-checkpoint`)."""
+    (`bghop import-checkpoint`); the shipped one if not given."""
     text_model: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
     """Files of the prior's text encoder: CLIP for released priors; MiniLM for words that bghop does
     not know."""
@@ -78,6 +87,9 @@ class Grasp:
         job = GraspJob(
             meshes=self.meshes,
             out=self.out,
+            parts=self.parts,
+            joint=self.joint,
+            at=self.at,
             num=self.num,
             text=self.text,
             seed=self.seed,

@@ -20,9 +20,9 @@ class Sample:
     """What to hold, such as "mug" or "lift a teapot with both hands"; "" for any object."""
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")]
     """Folder of the results."""
-    checkpoint: Annotated[Path, tyro.conf.arg(metavar="CKPT")]
+    checkpoint: Annotated[Path | None, tyro.conf.arg(metavar="CKPT")] = None
     """Folder of a trained prior (`bghop train prior`) or an imported one
-    (`bghop import-checkpoint`)."""
+    (`bghop import-checkpoint`); the shipped one if not given."""
     num: Annotated[int, tyro.conf.arg(metavar="N")] = 8
     """Interactions."""
     seed: Annotated[int, tyro.conf.arg(metavar="S")] = 0
@@ -52,11 +52,12 @@ class Sample:
     def run(self) -> int:
         """Runs the job; the exit code."""
         from bghop.jobs.prior_options import SampleJob, check_sample
+        from bghop.prior.shipped import SHIPPED_PRIOR
 
         job = SampleJob(
             prompt=self.prompt,
             out=self.out,
-            checkpoint=self.checkpoint,
+            checkpoint=self.checkpoint or SHIPPED_PRIOR,
             num=self.num,
             seed=self.seed,
             hands=self.hands,

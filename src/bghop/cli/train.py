@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Train:
-    """Train a prior or an autoencoder (its first stage).
+    """Train a prior, its first stage (autoencoder), or its object prior (objects).
 
     Writes the trained model, train.csv, validation.csv, TensorBoard events if installed, sample
     sheets, and what is needed to go on: the same command continues after an interruption. On a
@@ -24,7 +24,7 @@ class Train:
     Needs the extra bghop[train].
     """
 
-    kind: tyro.conf.Positional[Literal["prior", "autoencoder"]]
+    kind: tyro.conf.Positional[Literal["prior", "autoencoder", "objects"]]
     """What to train."""
     out: Annotated[Path, tyro.conf.arg(metavar="RUN")]
     """Folder of the run."""
@@ -42,7 +42,8 @@ class Train:
     """How the prior starts: anew; from a one-hand prior of which only the new hand's input and
     output layers are trained; or from one that is trained whole."""
     source: Annotated[Path | None, tyro.conf.arg(name="from", metavar="CHECKPOINT")] = None
-    """The one-hand prior that --init semi-frozen and full start from."""
+    """The one-hand prior that --init semi-frozen and full start from; or the prior that an object
+    prior is for."""
     steps: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
     """Steps in all."""
     minutes: Annotated[float | None, tyro.conf.arg(metavar="M")] = None

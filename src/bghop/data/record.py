@@ -24,6 +24,7 @@ RECORDS = TableFormat(
     remedy="give a file that bghop.data.record.write_records wrote",
 )
 _UNITS = {"length": "m", "angle": "rad", "frame": "p_object = T_object_hand @ p_hand"}
+WEIGHT = "weight"
 _WORDS = ("id", "object", "text", "split", "source")
 
 
@@ -48,11 +49,14 @@ class Records:
     hand_model: str
     """Name of the hand model that pose and shape belong to."""
     shape_names: tuple[str, ...]
+    weight: Float[Tensor, "row"] | None = None
+    """How often each row is trained on, relative to others; None: all alike."""
 
     def __post_init__(self) -> None:
         """Refuse columns of different length."""
         counts = {name: len(getattr(self, name)) for name in (*_WORDS, "joint_value")}
         counts["hands"] = len(self.hands.present)
+        counts |= {} if self.weight is None else {"weight": len(self.weight)}
         if len(set(counts.values())) != 1:
             raise DataError(f"columns of different length ({counts}): give one entry per row")
 
@@ -74,6 +78,7 @@ class Records:
             hands=self.hands.rows(number),
             hand_model=self.hand_model,
             shape_names=self.shape_names,
+            weight=None if self.weight is None else self.weight[number],
         )
 
     def of_split(self, split: str) -> "Records":
@@ -120,12 +125,15 @@ def concatenate_records(parts: Sequence[Records]) -> Records:
         name: torch.cat([getattr(part.hands, name) for part in parts])
         for name in ("present", "T_object_hand", "pose", "shape")
     }
+    weighed = any(part.weight is not None for part in parts)
+    weights = [torch.ones(len(part)) if part.weight is None else part.weight for part in parts]
     return Records(
         **words,
         joint_value=torch.cat([part.joint_value for part in parts]),
         hands=HandParameters(**hands),
         hand_model=parts[0].hand_model,
         shape_names=parts[0].shape_names,
+        weight=torch.cat(weights) if weighed else None,
     )
 
 
@@ -157,6 +165,8 @@ def write_records(path: str | Path, records: Records) -> None:
         "pose": flat(hands.pose),
         "shape": flat(hands.shape),
     }
+    if records.weight is not None:
+        columns[WEIGHT] = pa.array(records.weight.detach().cpu().float().numpy())
     header = {
         "hand_model": records.hand_model,
         "shape_names": list(records.shape_names),
@@ -188,6 +198,7 @@ def read_records(path: str | Path) -> Records:
         ),
         hand_model=str(file.header.get("hand_model", "")),
         shape_names=shape_names,
+        weight=_numbers(file, WEIGHT) if WEIGHT in file.table.column_names else None,
     )
     _check(records, str(file.path))
     return records
@@ -222,6 +233,7 @@ def _check(records: Records, where: str) -> None:
         "T_object_hand": records.hands.T_object_hand.flatten(1),
         "pose": records.hands.pose.flatten(1),
         "shape": records.hands.shape.flatten(1),
+        **({} if records.weight is None else {WEIGHT: records.weight[:, None]}),
     }
     for name, values in columns.items():
         bad = (~torch.isfinite(values)).any(-1).nonzero()

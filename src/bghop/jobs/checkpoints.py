@@ -8,6 +8,7 @@ from bghop.errors import CheckpointError
 from bghop.files import reason
 from bghop.jobs.grasp_options import HOW_TO_GET_ONE
 from bghop.prior.checkpoint import CONFIG, WEIGHTS
+from bghop.prior.shipped import SHIPPED_PRIOR
 
 
 def checkpoint_hash(folder: Path) -> str:
@@ -27,6 +28,11 @@ def checkpoint_hash(folder: Path) -> str:
             f"checkpoint {folder} {there} ({what}): name a folder with {CONFIG} and {WEIGHTS}; "
             f"{HOW_TO_GET_ONE}"
         ) from error
+
+
+def checkpoint_name(folder: Path) -> str:
+    """Where a checkpoint is, as results say it: its folder, or `shipped`."""
+    return "shipped" if folder == SHIPPED_PRIOR else str(folder)
 
 
 @lru_cache(16)

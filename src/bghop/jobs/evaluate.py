@@ -163,14 +163,14 @@ def _settings(
         "num": job.num,
         "hold": job.hold,
         "hand_model": "open",
-        **({} if job.checkpoint is None else {"checkpoint": checkpoint_hash(job.checkpoint)}),
+        **({} if job.prior_folder is None else {"checkpoint": checkpoint_hash(job.prior_folder)}),
     }
 
 
 def _prior_methods(job: EvaluateJob) -> dict[str, Method]:
-    if job.checkpoint is None:
+    if job.prior_folder is None:
         return {}
-    return {kind: FromPrior(kind=kind, checkpoint=job.checkpoint) for kind in KINDS}
+    return {kind: FromPrior(kind=kind, checkpoint=job.prior_folder) for kind in KINDS}
 
 
 def _check_packages(job: EvaluateJob) -> None:

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bghop.errors import OptionError
-from bghop.jobs.grasp_options import HOW_TO_GET_ONE
+from bghop.prior.shipped import SHIPPED_PRIOR
 from bghop.processes import MOST_WORKERS, available_cores
 
 METHODS = ("optimize", "random", "random-refined", "reference", "recovered")
 """Those of bghop.evaluation.methods; `optimize@STEPS` is the first with other step counts."""
 PRIOR_METHODS = ("prior", "prior-raw", "prior-no-text", "sds")
-"""Those of bghop.evaluation.prior_methods; they need a checkpoint."""
+"""Those of bghop.evaluation.prior_methods."""
 _STEPS = re.compile(r"^optimize@(\d{1,6})$")
 MOST_GRASPS = 1000
 MOST_STEPS = 100_000
@@ -36,10 +36,16 @@ class EvaluateJob:
     hold: bool = True
     """Whether the hold test runs (the static check always does)."""
     checkpoint: Path | None = None
-    """Of the methods that ask a prior."""
+    """Of the methods that ask a prior; None for the shipped one."""
     pictures: bool = True
     """Whether the report has pictures."""
     overwrite: bool = False
+
+    @property
+    def prior_folder(self) -> Path | None:
+        """Folder of the prior that some method asks; None if none does."""
+        learned = any(name in PRIOR_METHODS for name in self.methods)
+        return self.checkpoint or SHIPPED_PRIOR if learned else None
 
 
 def command_of(job: EvaluateJob) -> str:
@@ -82,8 +88,6 @@ def check_options(job: EvaluateJob) -> None:
             raise OptionError(f"--seeds {seed} is out of range: use 0 to 2^63 - 1")
     for name in job.methods:
         check_method(name)
-        if name in PRIOR_METHODS and job.checkpoint is None:
-            raise OptionError(f"method {name} needs --checkpoint DIR: {HOW_TO_GET_ONE}")
 
 
 def check_method(name: str) -> None:

@@ -6,53 +6,31 @@ means "complete".
 """
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 from bghop.errors import BghopError
 from bghop.evaluation.metrics import GraspMetrics
 from bghop.evaluation.ranking import faults, object_faults
 from bghop.evaluation.validity import ObjectValidity
-from bghop.geometry.mesh import Mesh
 from bghop.hands.model import HandModel
 from bghop.jobs.grasp_hold import HoldRecord
 from bghop.jobs.grasp_inputs import (
     ObjectInput,
-    find_object,
+    find_objects,
     identity_of,
     load_hands,
     load_object,
     up_of,
 )
+from bghop.jobs.grasp_methods import Synthesizer, optimize_hands, synthesizer_of
 from bghop.jobs.grasp_options import GraspJob, check_options
 from bghop.jobs.grasp_page import page_of
 from bghop.jobs.grasps_file import Grasps, read_grasps
-from bghop.jobs.prior_methods import PriorSynthesizer
 from bghop.jobs.ranked import Candidates
 from bghop.jobs.result_folder import GRASPS, ResultFolder, ResultKind, folders_of
 from bghop.jobs.result_writer import ResultWriter
 from bghop.physics.engine import load_mujoco
-from bghop.synthesis.synthesize import Synthesis
-from bghop.threads import one_thread
-
-
-@runtime_checkable
-class Synthesizer(Protocol):
-    """The part of `synthesize` that a job needs; tests inject a fast one."""
-
-    def __call__(
-        self,
-        mesh: Mesh,
-        *,
-        hand_model: HandModel,
-        job: GraspJob,
-        up: str,
-        progress: Callable[[int, int], None] | None,
-    ) -> Synthesis:
-        """Up to `job.num` grasps, best first; `up` is an axis' name or none."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +94,7 @@ def run_grasp_job(
             hold test is wanted. Nothing half-written stays.
     """
     check_options(job)
-    items = [find_object(source) for source in job.meshes]
+    items = find_objects(job)
     folders = folders_of([item.name for item in items], job.out)
     # All folders are looked at before any work: a clash is known at once, not after an hour.
     finished = [
@@ -127,7 +105,7 @@ def run_grasp_job(
         load_mujoco()
     if synthesizer is None:
         # A prior is loaded here, so that a bad checkpoint is known before any folder is touched.
-        synthesizer = PriorSynthesizer(job) if job.learned and not all(finished) else _optimize
+        synthesizer = optimize_hands if all(finished) else synthesizer_of(job)
     results = []
     with _Runner(job, synthesizer, listener or Listener()) as runner:
         for index, (item, folder) in enumerate(zip(items, folders, strict=True)):
@@ -188,7 +166,7 @@ class _Runner:
             seconds = time.perf_counter() - before
             grasps, warnings = self.writer.write(
                 folder,
-                page_of(self.job, item, mesh, self.hand_model, found.film),
+                page_of(self.job, item, mesh, self.hand_model, found),
                 self.hand_model,
                 Candidates(
                     meshes=(mesh,),
@@ -213,28 +191,3 @@ class _Runner:
 
 def _kept(item: ObjectInput, folder: ResultFolder) -> ObjectResult:
     return ObjectResult.of(item.name, folder.path, "kept", read_grasps(folder.path))
-
-
-def _optimize(
-    mesh: Mesh,
-    *,
-    hand_model: HandModel,
-    job: GraspJob,
-    up: str,
-    progress: Callable[[int, int], None] | None,
-) -> Synthesis:
-    from bghop.synthesis.optimize import OptimizeOptions
-    from bghop.synthesis.synthesize import SynthesizeOptions, synthesize
-
-    optimize = OptimizeOptions() if job.steps is None else OptimizeOptions(steps=job.steps)
-    axis = (float(up == "x"), float(up == "y"), float(up == "z"))
-    options = SynthesizeOptions(optimize=optimize, up=axis if any(axis) else None)
-    with one_thread():
-        return synthesize(
-            mesh,
-            hand_model=hand_model,
-            num=job.num,
-            seed=job.seed,
-            options=options,
-            progress=progress,
-        )

@@ -1,8 +1,9 @@
 """What a grasp job reads: the object's file, the hand model, the device."""
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,18 @@ import torch
 
 from bghop.errors import MeshError, OptionError
 from bghop.files import reason
-from bghop.geometry.loading import load_mesh, validate_mesh
+from bghop.geometry.articulated import ArticulatedObject
+from bghop.geometry.joint import Joint
+from bghop.geometry.loading import UNITS, load_mesh, validate_mesh
 from bghop.geometry.mesh import Mesh
 from bghop.geometry.shapes import casserole, mug
 from bghop.hands.model import HandModel
 from bghop.jobs.checkpoints import checkpoint_hash
 from bghop.jobs.grasp_options import GraspJob
 from bghop.jobs.grasps_file import FORMAT_VERSION
+from bghop.jobs.joint_option import parse_at, parse_joint
 from bghop.jobs.result_folder import job_identity
+from bghop.physics.description import SUFFIXES, read_description
 from bghop.physics.settings import HoldSettings
 
 BUILT_IN: dict[str, Callable[[], Mesh]] = {"casserole": casserole, "mug": mug}
@@ -38,6 +43,35 @@ class ObjectInput:
     sha256: str
     """Hash of the file's bytes, or of a built-in object's vertices."""
     built_in: bool = False
+    parts: tuple[str, ...] = ()
+    """Files of what stays and of what moves, if the object is given so."""
+
+    @property
+    def described(self) -> bool:
+        """Whether the file is a URDF or MJCF, which may have a joint."""
+        return not self.parts and Path(self.source).suffix.lower() in SUFFIXES
+
+
+def find_objects(job: GraspJob) -> list[ObjectInput]:
+    """The objects of a job, before their meshes are read.
+
+    Raises:
+        MeshError: A file is not there.
+    """
+    return [find_parts(job.parts)] if job.parts else [find_object(each) for each in job.meshes]
+
+
+def find_parts(parts: Sequence[str]) -> ObjectInput:
+    """An object of several files.
+
+    Raises:
+        MeshError: One is not there.
+    """
+    files = [find_object(name) for side in parts for name in side.split(",")]
+    sha256 = hashlib.sha256("".join([*(each.sha256 for each in files), *parts]).encode())
+    return ObjectInput(
+        source=" ".join(parts), name=files[0].name, sha256=sha256.hexdigest(), parts=tuple(parts)
+    )
 
 
 def find_object(source: str) -> ObjectInput:
@@ -73,6 +107,8 @@ def load_object(job: GraspJob, item: ObjectInput) -> Mesh:
         MeshError: The file or its mesh cannot be used.
         OptionError: A unit is given for a built-in object.
     """
+    if item.parts or item.described:
+        return _at(job, item)
     if not item.built_in:
         return load_mesh(item.source, scale=job.scale, unit=job.unit)
     if job.unit != "m":
@@ -83,20 +119,52 @@ def load_object(job: GraspJob, item: ObjectInput) -> Mesh:
     return mesh
 
 
+def _at(job: GraspJob, item: ObjectInput) -> Mesh:
+    """An object with a joint, at the joint value that the job says."""
+    factor = job.scale * UNITS[job.unit]
+    value = parse_at(job.at or "0")
+    if item.parts:
+        told = parse_joint(job.joint)
+        sides = [
+            Mesh.concatenated(
+                [
+                    load_mesh(name, scale=job.scale, unit=job.unit, part=True)
+                    for name in side.split(",")
+                ],
+                name=item.name,
+            )
+            for side in item.parts
+        ]
+        x, y, z = told.origin
+        kind = "prismatic" if told.kind == "prismatic" else "revolute"
+        joint = Joint(
+            kind=kind, axis=told.axis, origin=(x * factor, y * factor, z * factor),
+            limits=(-math.inf, math.inf), moving=1,
+        )  # fmt: skip
+        thing = ArticulatedObject(parts=tuple(sides), joint=joint, name=item.name)
+    else:
+        thing = read_description(Path(item.source)).scaled(factor)
+    mesh = thing.mesh(value * factor if thing.joint.kind == "prismatic" else value)
+    found = validate_mesh(mesh, unit=job.unit, scale=job.scale)
+    return replace(mesh, warnings=(*mesh.warnings, *found))
+
+
 def settings_of(job: GraspJob, item: ObjectInput) -> dict[str, Any]:
     """Whatever decides an object's results: equal settings, equal results."""
     # Only if asked for: results without a hold test keep the identity that they always had.
     verify = {"hold_test": asdict(HOLD_SETTINGS), "strips": job.strips} if job.verified else {}
     learned = {}
-    if job.checkpoint is not None:
+    if job.prior_folder is not None:
         learned = {
-            "checkpoint": checkpoint_hash(job.checkpoint),
+            "checkpoint": checkpoint_hash(job.prior_folder),
             "refine": job.refine,
             "progress_strip": list(job.progress_strip),
         }
+    jointed = {"joint": job.joint, "at": job.at} if job.joint or job.at else {}
     return {
         "format_version": FORMAT_VERSION,
         "object_sha256": item.sha256,
+        **jointed,
         "scale": job.scale,
         "unit": job.unit,
         "num": job.num,

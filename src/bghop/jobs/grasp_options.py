@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bghop.errors import OptionError
+from bghop.jobs.joint_option import parse_at, parse_joint
+from bghop.prior.shipped import SHIPPED_PRIOR
 
 METHODS = ("optimize", "prior", "sds")
 UNITS = ("m", "dm", "cm", "mm", "in", "inch", "ft")
@@ -26,12 +28,19 @@ class GraspJob:
     meshes: tuple[str, ...]
     """Files, or names of built-in objects."""
     out: Path
+    parts: tuple[str, ...] = ()
+    """Instead of meshes: two lists of files, separated by commas; what stays and what moves."""
+    joint: str = ""
+    """Of the parts, as `parse_joint` reads it."""
+    at: str = ""
+    """Joint value of the parts, or of URDF and MJCF files, as `parse_at` reads it; 0 if empty."""
     num: int = 16
     text: str = ""
     seed: int = 0
     scale: float = 1.0
     unit: str = "m"
     method: str = "optimize"
+    """One of `METHODS`."""
     steps: int | None = None
     """Steps of the optimiser, the sampler or the distillation; None for the method's own."""
     up: str = "auto"
@@ -43,7 +52,7 @@ class GraspJob:
     verify: bool = False
     """Whether every result gets the hold test and what holds comes first."""
     checkpoint: Path | None = None
-    """Folder of a prior, for the methods `prior` and `sds`."""
+    """Folder of a prior, for the methods `prior` and `sds`; None for the shipped one."""
     text_model: Path | None = None
     """Files of the prior's text encoder, where it needs some or allows some."""
     refine: bool = True
@@ -54,9 +63,9 @@ class GraspJob:
     """How many of the first results get a picture of their hold test; more than 0 verifies."""
 
     @property
-    def learned(self) -> bool:
-        """Whether the method needs a prior."""
-        return self.method != "optimize"
+    def prior_folder(self) -> Path | None:
+        """Folder of the prior that the method asks; None if it asks none."""
+        return None if self.method == "optimize" else self.checkpoint or SHIPPED_PRIOR
 
     @property
     def verified(self) -> bool:
@@ -73,7 +82,8 @@ def check_options(job: GraspJob) -> None:
     length = len(job.text)
     steps = job.steps
     demands = (
-        (bool(job.meshes), "no mesh is given: name at least one mesh file"),
+        (bool(job.meshes or job.parts), "no mesh is given: name at least one mesh file"),
+        *_joint_demands(job),
         (1 <= job.num <= MOST_GRASPS, f"--num {job.num} is out of range: use 1 to {MOST_GRASPS}"),
         (0 <= job.seed < 2**63, f"--seed {job.seed} is out of range: use 0 to 2^63 - 1"),
         (
@@ -106,20 +116,31 @@ def check_options(job: GraspJob) -> None:
             raise OptionError(message)
 
 
+def _joint_demands(job: GraspJob) -> tuple[tuple[bool, str], ...]:
+    if job.at:
+        parse_at(job.at)
+    if job.joint:
+        parse_joint(job.joint)
+    return (
+        (not (job.meshes and job.parts), "--parts is one object by itself: leave out the meshes"),
+        (
+            not job.parts or len(job.parts) == 2,
+            f"--parts has {len(job.parts)} lists: give what stays and what moves, each with commas "
+            "between its files",
+        ),
+        (bool(job.parts) == bool(job.joint), "--parts and --joint belong together: give both"),
+    )
+
+
 def _prior_demands(job: GraspJob) -> tuple[tuple[bool, str], ...]:
-    wanted = job.progress_strip
+    wanted, learned = job.progress_strip, job.prior_folder is not None
     return (
         (
-            job.checkpoint is not None or not job.learned,
-            f"--method {job.method} needs a trained prior: add --checkpoint DIR "
-            f"({HOW_TO_GET_ONE}), or use --method optimize",
-        ),
-        (
-            job.learned or job.checkpoint is None,
+            learned or job.checkpoint is None,
             "--checkpoint is not used by --method optimize: leave it out, or add --method prior",
         ),
         (
-            job.learned or (job.text_model is None and job.refine),
+            learned or (job.text_model is None and job.refine),
             "--text-model and --no-refine belong to --method prior and sds: leave them out",
         ),
         (

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from bghop.geometry.mesh import Mesh
-from bghop.hands.model import HandModel, HandParameters
+from bghop.hands.model import HandModel
+from bghop.jobs.checkpoints import checkpoint_name
 from bghop.jobs.grasp_inputs import (
     HOLD_SETTINGS,
     MANO_SETTINGS,
@@ -16,19 +17,20 @@ from bghop.jobs.grasp_inputs import (
 )
 from bghop.jobs.grasp_options import GraspJob
 from bghop.jobs.result_writer import Page, Strip, scene_of
-
-Film = tuple[tuple[str, HandParameters], ...]
+from bghop.synthesis.synthesize import Film, Synthesis
 
 
 def page_of(
-    job: GraspJob, item: ObjectInput, mesh: Mesh, hand_model: HandModel, film: Film = ()
+    job: GraspJob, item: ObjectInput, mesh: Mesh, hand_model: HandModel, found: Synthesis
 ) -> Page:
     """Header, title and subtitle of the results of one mesh."""
+    film = found.film
     options = settings_of(job, item)
     verified = {"verified": True, "hold_settings": asdict(HOLD_SETTINGS)} if job.verified else {}
     learned = {}
-    if job.checkpoint is not None:
-        learned = {"checkpoint": {"folder": str(job.checkpoint), "sha256": options["checkpoint"]}}
+    if job.prior_folder is not None:
+        name = checkpoint_name(job.prior_folder)
+        learned = {"checkpoint": {"folder": name, "sha256": options["checkpoint"]}}
     return Page(
         title=item.name,
         about=size_words(mesh),

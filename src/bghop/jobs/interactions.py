@@ -12,7 +12,7 @@ import torch
 
 from bghop.hands.model import HandModel
 from bghop.interaction import Interaction, stacked
-from bghop.jobs.checkpoints import checkpoint_hash
+from bghop.jobs.checkpoints import checkpoint_hash, checkpoint_name
 from bghop.jobs.grasp import Listener, ObjectResult
 from bghop.jobs.grasp_page import hand_model_header, mesh_header, size_words
 from bghop.jobs.grasps_file import FORMAT_VERSION, read_grasps
@@ -234,7 +234,7 @@ def _page(
             "text": task.prompt,
             "options": {"up": "z" if prior.codec.spec.frame == "object" else "none", **settings},
             "checkpoint": {
-                "folder": str(job.checkpoint),
+                "folder": checkpoint_name(job.checkpoint),
                 "sha256": settings["checkpoint"],
                 "origin": prior.origin,
             },

@@ -12,12 +12,11 @@ from bghop.prior.prior import Prior
 from bghop.synthesis.from_prior import hands_of, sample_hands, sample_options
 from bghop.synthesis.placement import up_rotation
 from bghop.synthesis.refine import refine_hands
-from bghop.synthesis.synthesize import Synthesis, choose_diverse
+from bghop.synthesis.synthesize import Film, Synthesis, choose_diverse
 from bghop.threads import network_threads, one_thread
 
 SAMPLES_PER_RESULT = 2.0
 """Samples drawn for every result of `--method prior`; the better ones that differ are kept."""
-Film = tuple[tuple[str, HandParameters], ...]
 
 
 class PriorSynthesizer:
@@ -28,12 +27,12 @@ class PriorSynthesizer:
 
         Raises:
             CheckpointError: The checkpoint cannot be read.
-            OptionError: There is none, or the prompt or the hand model does not fit it.
+            OptionError: The prompt or the hand model does not fit it.
         """
-        if job.checkpoint is None:
-            raise OptionError(f"--method {job.method} needs --checkpoint DIR")
+        if job.prior_folder is None:
+            raise OptionError(f"--method {job.method} asks no prior")
         self._prior: Prior = open_prior(
-            job.checkpoint, mano=job.mano, device=job.device, text_model=job.text_model,
+            job.prior_folder, mano=job.mano, device=job.device, text_model=job.text_model,
             prompts=[job.text],
         )  # fmt: skip
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bghop.errors import OptionError
 from bghop.jobs.grasp_options import MOST_GRASPS, MOST_TEXT, is_device
+from bghop.prior.shipped import SHIPPED_PRIOR
 from bghop.synthesis.keep import check_keep
 
 HANDS = ("both", "left", "right")
@@ -17,7 +18,7 @@ class PriorJob:
     """What `sample` and `complete` have in common."""
 
     out: Path
-    checkpoint: Path
+    checkpoint: Path = SHIPPED_PRIOR
     """Folder of `bghop train` or `bghop import-checkpoint`."""
     num: int = 8
     seed: int = 0

@@ -8,7 +8,7 @@ from typing import Any
 
 from bghop.errors import OptionError
 
-KINDS = ("prior", "autoencoder")
+KINDS = ("prior", "autoencoder", "objects")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +50,16 @@ def check_job(job: TrainJob) -> None:
             "nothing to train on: give --records and --objects, or --config FILE",
         ),
         (
-            job.kind == "prior" or (job.init is None and job.source is None and job.preset is None),
-            "--preset, --init and --from are options of `bghop train prior`: leave them out",
+            job.kind == "prior" or (job.init is None and job.preset is None),
+            "--preset and --init are options of `bghop train prior`: leave them out",
+        ),
+        (
+            job.kind != "autoencoder" or job.source is None,
+            "--from is an option of `bghop train prior` and `objects`: leave it out",
+        ),
+        (
+            job.kind != "objects" or job.source is not None or job.config is not None,
+            "an object prior belongs to a prior: give its folder (--from)",
         ),
     )
     for holds, message in demands:

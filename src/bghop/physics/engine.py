@@ -4,11 +4,14 @@ from typing import Any
 
 from bghop.errors import PhysicsError
 
-INSTALL = "the hold test needs MuJoCo: pip install 'bghop[physics]'"
+INSTALL = "{what} need MuJoCo: pip install 'bghop[physics]'"
 
 
-def load_mujoco() -> Any:
+def load_mujoco(what: str = "hold tests") -> Any:
     """The module.
+
+    Args:
+        what: needs it, for the error.
 
     Raises:
         PhysicsError: It is not installed.
@@ -16,5 +19,5 @@ def load_mujoco() -> Any:
     try:
         import mujoco
     except ImportError:
-        raise PhysicsError(INSTALL) from None
+        raise PhysicsError(INSTALL.format(what=what)) from None
     return mujoco

@@ -14,9 +14,11 @@ from torch import Tensor, nn
 from bghop.errors import BghopError, CheckpointError
 from bghop.prior.codec import codec_config, codec_from_config
 from bghop.prior.first_stage import BlockCodec, BlockCodecConfig, FirstStage
+from bghop.prior.object_prior import ObjectPrior, ObjectPriorConfig
 from bghop.prior.prior import Prior
 from bghop.prior.released_denoiser import ReleasedDenoiser
 from bghop.prior.schedule import CosineSchedule, Schedule, schedule_from_config
+from bghop.prior.shipped import SHIPPED_PRIOR
 from bghop.prior.transformer import PatchTransformer, TransformerConfig
 from bghop.prior.unet import UNet3D, UNet3DConfig
 from bghop.prior.vqvae import VQVAE, VQVAEConfig
@@ -27,8 +29,10 @@ WEIGHTS, CONFIG = "model.safetensors", "config.json"
 
 def prior_config(prior: Prior) -> dict[str, Any]:
     """Everything of a prior that its tensors do not say."""
+    objects = {} if prior.objects is None else {"objects": asdict(prior.objects.config)}
     return {
         "format_version": FORMAT_VERSION,
+        **objects,
         "denoiser": _network_config(prior.denoiser),
         "first_stage": _network_config(prior.codec.first_stage),
         "codec": codec_config(prior.codec),
@@ -40,30 +44,31 @@ def prior_config(prior: Prior) -> dict[str, Any]:
 
 
 def prior_tensors(prior: Prior, *, half: bool = False) -> bytes:
-    """Weights as one safetensors file, names prefixed `denoiser.` and `first_stage.`.
+    """Weights as one safetensors file, names prefixed `denoiser.`, `first_stage.`, `objects.`.
 
     Args:
         prior: the prior.
-        half: store weights of the denoiser in half precision: half the bytes, enough to use.
+        half: store all weights but the first stage's in half precision: enough to use.
     """
     tensors: dict[str, Tensor] = {}
     for prefix, network in _networks(prior).items():
         for name, value in network.state_dict().items():
-            smaller = half and prefix == "denoiser" and value.is_floating_point()
+            smaller = half and prefix != "first_stage" and value.is_floating_point()
             tensors[f"{prefix}.{name}"] = (value.half() if smaller else value).cpu().contiguous()
     return save(tensors, metadata={"format": "pt"})
 
 
-def load_prior(folder: Path, *, device: torch.device | str | None = None) -> Prior:
-    """A prior from a folder of `bghop train` or `bghop import-checkpoint`, ready to sample.
+def load_prior(folder: Path | None = None, *, device: torch.device | str | None = None) -> Prior:
+    """The shipped prior, or one of `bghop train` or `bghop import-checkpoint`, ready to sample.
 
     Args:
-        folder: with `config.json` and `model.safetensors`.
+        folder: with `config.json` and `model.safetensors`; None for the shipped one.
         device: where the networks go; the CPU if None.
 
     Raises:
         CheckpointError: Something is missing, torn, of another version, or does not fit together.
     """
+    folder = SHIPPED_PRIOR if folder is None else folder
     config = _read_config(folder)
     version = config.get("format_version")
     if version != FORMAT_VERSION:
@@ -83,6 +88,7 @@ def load_prior(folder: Path, *, device: torch.device | str | None = None) -> Pri
             text_encoder=config["text"]["encoder"],
             hand_model=config["hand_model"],
             origin=config.get("origin", {}),
+            objects=_objects(config.get("objects")),
         )
     except BghopError as error:
         raise CheckpointError(f"{folder / CONFIG}: {error}") from error
@@ -102,7 +108,12 @@ def _networks(prior: Prior) -> dict[str, nn.Module]:
     assert isinstance(first_stage, nn.Module)
     denoiser = prior.denoiser
     inner = denoiser.unet if isinstance(denoiser, ReleasedDenoiser) else denoiser
-    return {"denoiser": inner, "first_stage": first_stage}
+    own: dict[str, nn.Module] = {"denoiser": inner, "first_stage": first_stage}
+    return own if prior.objects is None else {**own, "objects": prior.objects}
+
+
+def _objects(numbers: dict[str, Any] | None) -> ObjectPrior | None:
+    return None if numbers is None else ObjectPrior(ObjectPriorConfig(**numbers))
 
 
 def _network_config(network: object) -> dict[str, Any]:

@@ -17,13 +17,18 @@ from bghop.errors import OptionError
 from bghop.hands.model import HandModel, HandParameters
 from bghop.prior.codec import Codec
 from bghop.prior.denoiser import Condition
-from bghop.prior.layout import OBJECT
+from bghop.prior.layout import OBJECT, LatentParts
+from bghop.prior.object_prior import ObjectPrior
 from bghop.prior.released_denoiser import ReleasedDenoiser
 from bghop.prior.sampling import Given, SampleOptions, noise_like, sample_latents
 from bghop.prior.schedule import Schedule
 from bghop.prior.text.encoder import TextEncoder, load_text_encoder
 from bghop.prior.transformer import PatchTransformer
 from bghop.threads import one_thread
+
+OBJECT_TEMPERATURE = 0.7
+"""Spread of the noise that objects are drawn from: below 1 they are more typical, and whole."""
+OBJECT_GUIDANCE = 1.5
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -61,6 +66,8 @@ class Prior:
     """Name of the hand model that it was trained with."""
     origin: dict[str, Any] = field(default_factory=dict)
     """Where the weights come from: recipe, data, commit."""
+    objects: ObjectPrior | None = None
+    """Draws the object where neither it nor a hand is known; the denoiser does if None."""
     _encoder: TextEncoder | None = None
 
     @property
@@ -73,6 +80,8 @@ class Prior:
         self.denoiser.to(device)
         if isinstance(self.codec.first_stage, nn.Module):
             self.codec.first_stage.to(device)
+        if self.objects is not None:
+            self.objects.to(device)
         return self
 
     def compile(self) -> "Prior":
@@ -149,6 +158,8 @@ class Prior:
         given = None if known is None else self.given(known, condition.present)
         if isinstance(self.denoiser, ReleasedDenoiser) and options is None:
             options = SampleOptions(method="ddim", steps=100, guidance=4.0, clip=1.0)
+        if self.objects is not None and (given is None or not bool(given.parts.any())):
+            given = self._drawn_objects(self.objects, condition, seed, first)
         latent = sample_latents(
             self.denoiser, self.schedule, self.codec.layout, condition, noise,
             options=options, given=given, progress=progress, watch=watch,
@@ -157,6 +168,23 @@ class Prior:
         with one_thread() if latent.device.type == "cpu" else nullcontext():
             hands = self.codec.decode_hands(latent, model, condition.present, shape)
         return Sampled(latent=latent, hands=hands, condition=condition)
+
+    def _drawn_objects(
+        self, objects: ObjectPrior, condition: Condition, seed: int, first: int
+    ) -> Given:
+        """Objects from the object prior, as if they were given."""
+        num, layout = len(condition.present), self.codec.layout
+        noise = OBJECT_TEMPERATURE * noise_like(
+            num, (objects.config.components,), seed=seed, first=first, device=self.device
+        )
+        found = objects.sample(
+            condition.tokens.mean(1), condition.text_given, noise, guidance=OBJECT_GUIDANCE
+        )
+        empty = torch.zeros(num, *layout.shape, device=self.device)
+        latent = layout.pack(LatentParts(found, layout.unpack(empty).hands))
+        parts = torch.zeros(num, 3, dtype=torch.bool, device=self.device)
+        parts[:, OBJECT] = True
+        return Given(latent=latent, parts=parts)
 
     @torch.no_grad()
     def given(self, known: Known, present: Bool[Tensor, "b hand=2"]) -> Given:

@@ -25,6 +25,7 @@ def surface_of(
     truncation: float,
     level: float = LEVEL,
     crumb: float = CRUMB,
+    whole: float = 0.0,
     name: str = "object",
 ) -> "Mesh | None":
     """The object in a decoded first-stage grid, in the frame of `spec`, metres.
@@ -39,10 +40,12 @@ def surface_of(
         truncation: of the first stage, metres.
         level: metres; the surface is where the distance is this.
         crumb: pieces below this part of the largest piece's volume go; 0 keeps all.
+        whole: part of all volume that the largest piece must have, or the object is broken.
         name: of the mesh.
 
     Returns:
-        The mesh, or None if the surface is nowhere: no point inside, or nothing but inside.
+        The mesh, or None if the surface is nowhere (no point inside, or nothing but inside) or the
+        object is broken.
     """
     from bghop.geometry.isosurface import extract_surface
     from bghop.geometry.sdf import SdfGrid
@@ -58,7 +61,7 @@ def surface_of(
         spacing=float(axis[1, 0] - axis[0, 0]),
     )
     mesh = extract_surface(grid, level=level, name=name)
-    return _without_crumbs(mesh, crumb)
+    return _without_crumbs(mesh, crumb, whole)
 
 
 def _box_of(inside: Tensor) -> list[tuple[int, int]] | None:
@@ -74,7 +77,7 @@ def _box_of(inside: Tensor) -> list[tuple[int, int]] | None:
     return spans
 
 
-def _without_crumbs(mesh: "Mesh", crumb: float) -> "Mesh":
+def _without_crumbs(mesh: "Mesh", crumb: float, whole: float) -> "Mesh | None":
     import numpy as np
 
     from bghop.geometry.mesh import Mesh
@@ -84,6 +87,8 @@ def _without_crumbs(mesh: "Mesh", crumb: float) -> "Mesh":
     if count < 2 or crumb <= 0:
         return mesh
     volumes = np.abs(piece_volumes(mesh.vertices, mesh.faces, piece))
+    if volumes.max() < whole * volumes.sum():
+        return None
     kept = (volumes >= crumb * volumes.max())[piece]
     vertices, faces = merge_vertices(mesh.vertices, mesh.faces[kept])
     return Mesh(vertices=vertices, faces=faces, name=mesh.name)

@@ -18,7 +18,7 @@ from bghop.interaction import Interaction, stacked
 from bghop.prior.prior import Known, Prior, Sampled
 from bghop.prior.released_denoiser import ReleasedDenoiser
 from bghop.prior.sampling import SampleOptions
-from bghop.prior.surface import surface_of
+from bghop.prior.surface import CRUMB, LEVEL, surface_of
 from bghop.synthesis.placement import grid_distances, place
 from bghop.synthesis.refine import kept_where
 from bghop.synthesis.rows import Progress, Rows, Say
@@ -26,6 +26,11 @@ from bghop.threads import network_threads
 
 SMALLEST = 1e-6
 """Cubic metres; a sampled object below is a scrap of the sampler."""
+DRAWN_LEVEL = 0.0045
+"""Metres outside zero at which a drawn object has its surface, of which the largest piece is taken.
+Walls of drawn vessels are thinner than the grid's spacing in places and have holes at zero."""
+WHOLE = 0.97
+"""Part of a drawn object's volume that is one piece; others are drawn again."""
 RESAMPLE = 4
 """Times that each step is taken with given parts where the network has one level for all."""
 
@@ -244,7 +249,21 @@ def object_meshes(prior: Prior, sampled: Sampled, *, name: str) -> list[Mesh | N
     stage, spec = prior.codec.first_stage, prior.codec.spec
     with network_threads():
         grids = prior.object_grid(sampled)[:, 0]
-    meshes = [surface_of(grid, spec, truncation=stage.truncation, name=name) for grid in grids]
+    level, crumb, whole = LEVEL, CRUMB, 0.0
+    if prior.objects is not None:
+        level, crumb, whole = DRAWN_LEVEL, 1.0, WHOLE
+    meshes = [
+        surface_of(
+            grid,
+            spec,
+            truncation=stage.truncation,
+            level=level,
+            crumb=crumb,
+            whole=whole,
+            name=name,
+        )
+        for grid in grids
+    ]
     return [mesh if mesh is not None and mesh.volume > SMALLEST else None for mesh in meshes]
 
 

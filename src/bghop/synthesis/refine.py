@@ -1,7 +1,7 @@
-"""Sampled hands made to touch: the optimiser from given hands, with small steps and few of them.
+"""Sampled hands made to touch: the optimiser from given hands.
 
-A sample says how the hands hold the object; its fingers are some millimetres off the surface. The
-term `closeness` keeps the refined hands near what was sampled.
+A sample says how the hands hold the object; its fingers are a centimetre or two off the surface.
+The term `closeness` keeps the refined hands near the sample, weakly: contact comes first.
 """
 
 from collections.abc import Callable, Sequence
@@ -35,12 +35,9 @@ class RefineOptions:
     """Samples along the object's longest side."""
     optimize: OptimizeOptions = field(
         default_factory=lambda: OptimizeOptions(
-            steps=40,
+            steps=100,
             prune_at=(),
-            step_translation=0.0015,
-            step_rotation=0.015,
-            step_angle=0.03,
-            weights=Weights(closeness=0.5),
+            weights=Weights(closeness=0.02),
         )
     )
 

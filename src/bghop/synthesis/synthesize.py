@@ -39,6 +39,10 @@ class SynthesizeOptions:
     optimize: OptimizeOptions = field(default_factory=OptimizeOptions)
 
 
+Film = tuple[tuple[str, HandParameters], ...]
+"""Moments of candidates with captions."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Synthesis:
     """Results, best first."""
@@ -47,8 +51,8 @@ class Synthesis:
     """Batch `n`."""
     energy: Float[Tensor, "n"]
     terms: dict[str, Float[Tensor, "n"]]
-    film: tuple[tuple[str, HandParameters], ...] = ()
-    """Moments on the way, with captions; rows are those of `hands`."""
+    film: Film = ()
+    """Moments on the way; rows are those of `hands`."""
 
 
 def object_load(sdf: SdfGrid, *, friction: float, factor: float = 1.0) -> Load:

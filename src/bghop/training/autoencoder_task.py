@@ -32,6 +32,7 @@ class AutoencoderTask:
         self.network = first_stage
         self.scenes = scenes
         self.num_rows = len(scenes)
+        self.row_weights = scenes.records.weight
         self.validation = validation
         self._num = validation_scenes
         self._losses, self._export = losses, export

@@ -43,6 +43,8 @@ class Task(Protocol):
 
     network: nn.Module
     num_rows: int
+    row_weights: Tensor | None
+    """How often each row is trained on, relative to others; None: all alike."""
 
     def inputs(self, rows: Tensor, generator: torch.Generator) -> Any:
         """What the loss needs of some rows, on the device; without gradients."""
@@ -128,7 +130,7 @@ class _Run:
         self.task, self.config, self.folder = task, config, folder
         self.world, self.listener = world, listener
         self.numbers = shares(config.batch // config.micro, world)
-        self.order = RowOrder(task.num_rows, seed=config.seed)
+        self.order = RowOrder(task.num_rows, seed=config.seed, weights=task.row_weights)
         self.trainable = [p for p in task.network.parameters() if p.requires_grad]
         self.optimizers = make_optimizers(task.network, config)
         self.module = spread(LossModule(task.network, task.losses), world)

@@ -115,6 +115,7 @@ class PriorTask:
         self.network = parts.denoiser
         self.scenes = scenes
         self.num_rows = len(scenes)
+        self.row_weights = scenes.records.weight
         self.config = config or PriorTaskConfig()
         self.cases, self._weights = _possible_cases(parts.denoiser, self.config.cases)
         self.validation = validation

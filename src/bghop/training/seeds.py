@@ -1,7 +1,7 @@
 """Randomness as a function of (seed, step, micro-batch): resume and world size change nothing."""
 
 import torch
-from jaxtyping import Int64
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 _MASK = 2**64 - 1
@@ -24,11 +24,18 @@ def generator_of(*numbers: int) -> torch.Generator:
 
 
 class RowOrder:
-    """Which rows each step sees: every row once an epoch, in an order of `(seed, epoch)`."""
+    """Which rows each step sees, in an order of `(seed, epoch)`.
 
-    def __init__(self, num_rows: int, *, seed: int) -> None:
-        """Rows 0 to `num_rows - 1`."""
+    Every row once an epoch; or, with weights, as often as its share of them says, rounded up or
+    down at random so that the mean over epochs is exact (systematic sampling).
+    """
+
+    def __init__(
+        self, num_rows: int, *, seed: int, weights: Float[Tensor, "row"] | None = None
+    ) -> None:
+        """Rows 0 to `num_rows - 1`; weights are relative and not negative, one more than 0."""
         self._num_rows = num_rows
+        self._ends = None if weights is None else weights.double().cumsum(0) / weights.sum()
         self._seed = seed
         self._orders: dict[int, Tensor] = {}
 
@@ -45,5 +52,11 @@ class RowOrder:
         if epoch not in self._orders:
             self._orders = {k: v for k, v in self._orders.items() if k == epoch - 1}
             generator = generator_of(self._seed, epoch, 0x0DE5)
-            self._orders[epoch] = torch.randperm(self._num_rows, generator=generator)
+            order = torch.randperm(self._num_rows, generator=generator)
+            if self._ends is not None:
+                place = torch.rand(1, generator=generator, dtype=torch.float64)
+                places = (torch.arange(self._num_rows) + place) / self._num_rows
+                drawn = torch.searchsorted(self._ends, places, right=True)
+                order = drawn.clamp_max(self._num_rows - 1)[order]
+            self._orders[epoch] = order
         return self._orders[epoch]

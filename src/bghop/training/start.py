@@ -12,7 +12,7 @@ from bghop.training.config import from_json
 from bghop.training.distributed import World
 from bghop.training.loop import Listener, Outcome
 
-KINDS = ("prior", "autoencoder")
+KINDS = ("prior", "autoencoder", "objects")
 
 
 def run_training(
@@ -24,7 +24,7 @@ def run_training(
     minutes: float | None,
     listener: Listener,
 ) -> Outcome:
-    """Train a prior or an autoencoder with settings from JSON.
+    """Train a prior, its first stage or its object prior with settings from JSON.
 
     SIGTERM and the first Ctrl-C end it with a checkpoint; a second Ctrl-C ends it at once.
 
@@ -38,6 +38,14 @@ def run_training(
         with stop_on_signals() as stop:
             return train_autoencoder(
                 autoencoder, out, world=world, minutes=minutes, listener=listener, stop=stop
+            )
+    if kind == "objects":
+        from bghop.training.object_prior import TrainObjects, train_objects
+
+        objects = from_json(TrainObjects, values)
+        with stop_on_signals() as stop:
+            return train_objects(
+                objects, out, world=world, minutes=minutes, listener=listener, stop=stop
             )
     from bghop.training.prior import TrainPrior, train_prior
 

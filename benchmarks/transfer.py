@@ -1,0 +1,153 @@
+"""Does a prior of one hand help to learn two? The paper's three variants in miniature.
+
+A one-hand prior is trained first. Then, for each number of two-hand examples, three priors take the
+same steps on the same rows: from `scratch`; `semi-frozen` (input and output layers of the one-hand
+prior trained, the rest frozen); `full` (all of it trained). Measured on validation objects that no
+run has seen: the denoising loss by case. Every run is a folder of its own and goes on where it was;
+what is finished is not done again.
+
+    python benchmarks/transfer.py --two data/two --one data/one --out runs/transfer
+        [--sizes 500 2000 20000] [--steps 800] [--one-steps 1500] [--threads 1] [--pictures]
+
+One JSON line per run; transfer.png (loss against examples) and, with `--pictures`, samples.png
+(the variants side by side: hands drawn for validation objects, not refined) in `--out`.
+"""
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bghop.drawing.contact_sheet import Cell
+from bghop.drawing.plots import figure_of
+from bghop.drawing.worker import SheetWorker
+from bghop.files import write_whole
+from bghop.hands.open_hand import load_open_hand
+from bghop.jobs.result_writer import scene_of
+from bghop.prior.checkpoint import load_prior
+from bghop.prior.prior import Known, Prior
+from bghop.prior.sampling import SampleOptions
+from bghop.prior.surface import surface_of
+from bghop.training.config import LoopConfig
+from bghop.training.curves import VALIDATION_FILE, read_curve
+from bghop.training.prior import INITS, PRIOR_FOLDER, TrainPrior, train_prior
+from bghop.training.sources import SourceConfig, Sources, load_sources
+
+CASES = ("joint", "object", "object_and_hand")
+MARKERS = {"scratch": "o", "semi-frozen": "s", "full": "^"}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--two", type=Path, required=True)
+    parser.add_argument("--one", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[500, 2000, 20000])
+    parser.add_argument("--steps", type=int, default=800)
+    parser.add_argument("--one-steps", type=int, default=1500)
+    parser.add_argument("--width", type=int, default=128)
+    parser.add_argument("--depth", type=int, default=4)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--pictures", action="store_true")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    one = options.out / "one-hand"
+    ran(config_of(options, options.one, options.one_steps), one)
+    rows = []
+    for size in options.sizes:
+        for init in INITS:
+            source = None if init == "scratch" else one / PRIOR_FOLDER
+            config = config_of(options, options.two, options.steps)
+            config = replace(
+                config, init=init, source=source, data=replace(config.data, most_rows=size)
+            )
+            found = ran(config, options.out / f"{init}-{size}")
+            rows.append({"examples": size, "init": init, **found})
+            print(json.dumps({"benchmark": "transfer", **rows[-1]}), flush=True)
+    write_whole(options.out / "transfer.png", drawn(rows))
+    if options.pictures:
+        write_whole(options.out / "samples.png", pictures(options))
+
+
+def config_of(options: argparse.Namespace, data: Path, steps: int) -> TrainPrior:
+    """The same network and loop for all."""
+    return TrainPrior(
+        data=SourceConfig(records=data / "records.parquet", objects=data / "objects.parquet"),
+        network={"width": options.width, "depth": options.depth, "heads": 4},
+        loop=LoopConfig(
+            steps=steps, batch=32, micro=32, optimizer="muon", learning_rate=3e-3, warmup=50,
+            clip=10.0, ema=0.995, validate_every=steps, sample_every=0, save_every=200,
+        ),
+    )  # fmt: skip
+
+
+def ran(config: TrainPrior, folder: Path) -> dict[str, Any]:
+    """Train to the end; the last validation losses."""
+    train_prior(config, folder)
+    return read_curve(folder / VALIDATION_FILE)[-1]
+
+
+def drawn(rows: list[dict[str, Any]]) -> bytes:
+    """Loss against examples, a panel for each case."""
+    with figure_of((7.2, 3.0)) as (figure, png):
+        for axes, case in zip(figure.subplots(1, len(CASES)), CASES, strict=True):
+            for init in INITS:
+                own = [row for row in rows if row["init"] == init]
+                axes.plot(
+                    [row["examples"] for row in own], [row[case] for row in own],
+                    marker=MARKERS[init], label=init,
+                )  # fmt: skip
+            axes.set_xscale("log")
+            axes.set_title(case.replace("_", " "), fontsize=10)
+            axes.set_xlabel("two-hand examples")
+        figure.axes[0].set_ylabel("denoising loss, new objects")
+        figure.axes[0].legend()
+    return png.getvalue()
+
+
+def pictures(options: argparse.Namespace) -> bytes:
+    """Hands for two validation objects: a row for each number of examples, variants in turn."""
+    model, cells = load_open_hand(), []
+    sources: Sources | None = None
+    for size in options.sizes:
+        for init in INITS:
+            prior = load_prior(options.out / f"{init}-{size}" / PRIOR_FOLDER)
+            if sources is None:
+                data = config_of(options, options.two, 1).data
+                stage = prior.codec.first_stage
+                sources = load_sources(
+                    data, prior.codec.spec, torch.device("cpu"), truncation=stage.truncation
+                )
+            cells.append(sampled(prior, sources, model, f"{init}, {size}"))
+    worker = SheetWorker()
+    try:
+        worker.request(cells, title="From one hand to two", subtitle="drawn for a new object")
+        return worker.answer()
+    finally:
+        worker.close()
+
+
+def sampled(prior: Prior, sources: Sources, model: Any, heading: str) -> Cell:
+    """One validation object with the hands that a prior draws for it."""
+    builder = sources.validation or sources.train
+    row = torch.tensor([len(builder) // 2])
+    scenes = builder.scenes(row)
+    drawn = prior.sample(
+        prior.condition(builder.texts(row)), model, known=Known(sdf=scenes.sdf),
+        options=SampleOptions(),
+    )  # fmt: skip
+    stage, spec = prior.codec.first_stage, prior.codec.spec
+    grid = scenes.sdf[0, 0] / stage.truncation
+    mesh = surface_of(grid.clamp(-1, 1), spec, truncation=stage.truncation)
+    assert mesh is not None
+    return Cell(
+        scene=scene_of(mesh, model, drawn.hands.rows(0)), heading=heading,
+        caption=builder.texts(row)[0],
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

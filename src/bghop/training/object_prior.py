@@ -1,0 +1,233 @@
+"""Training the object prior of a prior: p(object | text) over principal shapes."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from bghop.data.augment import NO_AUGMENTATION
+from bghop.data.scene import SceneBuilder
+from bghop.prior.checkpoint import WEIGHTS, load_prior
+from bghop.prior.object_prior import ObjectPrior, ObjectPriorConfig
+from bghop.prior.prior import Prior
+from bghop.training.config import LoopConfig, to_json
+from bghop.training.distributed import World
+from bghop.training.loop import Listener, Outcome, train
+from bghop.training.prior import PRIOR_FOLDER, save_prior
+from bghop.training.prior_task import TokenTable
+from bghop.training.run import begin_run, commit_of, sha256
+from bghop.training.seeds import generator_of
+from bghop.training.sources import SourceConfig, load_sources
+
+_VALIDATION_SEED = 0x0B1E
+_AT_ONCE = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainObjects:
+    """What `bghop train objects` is told."""
+
+    data: SourceConfig
+    """Only objects, joint values and texts of its records are used."""
+    source: Path
+    """Folder of the prior that the object prior belongs to; written again with it."""
+    network: dict[str, Any] = field(default_factory=dict)
+    """Fields of `ObjectPriorConfig` that differ from the defaults."""
+    text_dropout: float = 0.15
+    loop: LoopConfig = field(
+        default_factory=lambda: LoopConfig(
+            steps=2500, batch=128, micro=128, learning_rate=1e-3, warmup=100, ema=0.999,
+            sample_every=0, validate_every=250,
+        )
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ObjectInputs:
+    """One micro-batch."""
+
+    clean: Float[Tensor, "b k"]
+    text: Float[Tensor, "b dim"]
+    text_given: Bool[Tensor, "b"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ObjectSet:
+    """The distinct objects of some records as coefficients, and their texts."""
+
+    coefficients: Float[Tensor, "object mirror=2 k"]
+    texts: Sequence[tuple[str, ...]]
+
+
+class ObjectTask:
+    """A `Task`: rows are objects; each is seen in either mirror under one of its texts."""
+
+    row_weights = None
+
+    def __init__(
+        self,
+        network: ObjectPrior,
+        objects: ObjectSet,
+        tokens: TokenTable,
+        *,
+        text_dropout: float,
+        validation: ObjectSet | None = None,
+        export: Callable[[Path, int], None] | None = None,
+    ) -> None:
+        """Put the parts together."""
+        self.network = network
+        self.num_rows = len(objects.texts)
+        self._objects, self._validation = objects, validation
+        self._tokens, self._dropout, self._export = tokens, text_dropout, export
+
+    def inputs(self, rows: Tensor, generator: torch.Generator) -> ObjectInputs:
+        """Coefficients and texts of objects."""
+        return self._drawn(self._objects, rows, generator)
+
+    def losses(
+        self, network: nn.Module, inputs: ObjectInputs, generator: torch.Generator
+    ) -> Float[Tensor, "b"]:
+        """Mean squared error of `v` of each object."""
+        clean = inputs.clean
+        num = len(clean)
+        place = torch.randperm(num, generator=generator) + torch.rand(num, generator=generator)
+        level = (1 - place / num).to(clean.device)
+        noise = torch.randn(clean.shape, generator=generator).to(clean)
+        turn = torch.pi / 2 * level[:, None]
+        alpha, sigma = turn.cos(), turn.sin()
+        answer = network(alpha * clean + sigma * noise, level, inputs.text, inputs.text_given)
+        return (answer - (alpha * noise - sigma * clean)).square().mean(1)
+
+    @torch.no_grad()
+    def validate(self) -> Mapping[str, float]:
+        """The loss of objects that are not trained on, at fixed levels and noise."""
+        if self._validation is None:
+            return {}
+        rows = torch.arange(len(self._validation.texts)).repeat(8)
+        generator = generator_of(_VALIDATION_SEED)
+        inputs = self._drawn(self._validation, rows, generator)
+        return {"loss": float(self.losses(self.network, inputs, generator).mean())}
+
+    def show(self, folder: Path, step: int) -> None:
+        """No samples: `bghop sample` draws them."""
+
+    def export(self, folder: Path, step: int) -> None:
+        """The prior with this object prior."""
+        if self._export is not None:
+            self._export(folder, step)
+
+    def _drawn(self, objects: ObjectSet, rows: Tensor, generator: torch.Generator) -> ObjectInputs:
+        mirror = torch.randint(2, (len(rows),), generator=generator)
+        pick = torch.rand(len(rows), generator=generator)
+        words = [
+            objects.texts[row][int(share * len(objects.texts[row]))]
+            for row, share in zip(rows.tolist(), pick.tolist(), strict=True)
+        ]
+        kept = torch.rand(len(rows), generator=generator) >= self._dropout
+        text, there = self._tokens.rows(words)
+        clean = objects.coefficients[rows, mirror]
+        return ObjectInputs(
+            clean=clean, text=text.mean(1), text_given=there & kept.to(there.device)
+        )
+
+
+def train_objects(
+    config: TrainObjects,
+    folder: Path,
+    *,
+    world: World | None = None,
+    minutes: float | None = None,
+    listener: Listener | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> Outcome:
+    """Train an object prior; goes on where the folder's run stopped.
+
+    Writes `prior/` (the source prior with it), `train.csv`, `validation.csv`, `run.json` and the
+    state to go on from.
+
+    Raises:
+        BghopError: Bad options or data, or a folder of another run.
+    """
+    world = world or World()
+    prior = load_prior(config.source)
+    prior.to(world.device)
+    stage = prior.codec.first_stage
+    sources = load_sources(config.data, prior.codec.spec, world.device, truncation=stage.truncation)
+    torch.manual_seed(config.loop.seed)
+    network = ObjectPrior(
+        ObjectPriorConfig(**{"channels": stage.latent_channels, **config.network})
+    )
+    latents, texts = object_latents(prior, sources.train)
+    network.to(world.device).fit(latents.flatten(0, 1))
+    encoder = prior.load_text()
+    tokens = TokenTable.of(sources.texts, lambda words: encoder.encode(words).tokens, world.device)
+
+    def in_coefficients(latents: Tensor, words: Sequence[tuple[str, ...]]) -> ObjectSet:
+        with torch.no_grad():
+            flat = network.coefficients(latents.flatten(0, 1))
+        return ObjectSet(coefficients=flat.unflatten(0, (-1, 2)), texts=words)
+
+    validation = None
+    if sources.validation is not None:
+        validation = in_coefficients(*object_latents(prior, sources.validation))
+    prior.objects = network
+
+    def export(where: Path, step: int) -> None:
+        prior.origin = {**prior.origin, "objects": _origin(config, step)}
+        save_prior(prior, where / PRIOR_FOLDER)
+
+    task = ObjectTask(
+        network, in_coefficients(latents, texts), tokens, text_dropout=config.text_dropout,
+        validation=validation, export=export,
+    )  # fmt: skip
+    if world.first:
+        begin_run(folder, "objects", to_json(config), _files(config))
+    return train(
+        task, config.loop, folder, world=world, minutes=minutes, listener=listener, stop=stop
+    )
+
+
+@torch.no_grad()
+def object_latents(
+    prior: Prior, builder: SceneBuilder
+) -> tuple[Float[Tensor, "object mirror=2 c x y z"], list[tuple[str, ...]]]:
+    """Latents of the distinct objects of records, as they stand and mirrored, and their texts."""
+    first: dict[tuple[str, float], int] = {}
+    words: dict[tuple[str, float], set[str]] = {}
+    records = builder.records
+    for row, key in enumerate(zip(records.object, records.joint_value.tolist(), strict=True)):
+        first.setdefault(key, row)
+        words.setdefault(key, set()).add(records.text[row])
+    still = SceneBuilder(
+        records, builder.objects, builder.hand_model, builder.spec, augment=NO_AUGMENTATION,
+        truncation=builder.truncation,
+    )  # fmt: skip
+    found = []
+    for rows in torch.tensor(list(first.values())).split(_AT_ONCE):
+        scenes = still.scenes(rows)
+        grids = torch.stack([scenes.sdf, scenes.sdf.flip(2)], dim=1).flatten(0, 1)
+        joints = scenes.joints.repeat_interleave(2, dim=0)
+        present = scenes.present.repeat_interleave(2, dim=0)
+        latent = prior.codec.encode(grids, joints, present)
+        found.append(prior.codec.layout.unpack(latent).object.unflatten(0, (-1, 2)))
+    return torch.cat(found), [tuple(sorted(words[key])) for key in first]
+
+
+def _files(config: TrainObjects) -> dict[str, Path]:
+    return {
+        "records": config.data.records, "objects": config.data.objects,
+        "source": config.source / WEIGHTS,
+    }  # fmt: skip
+
+
+def _origin(config: TrainObjects, step: int) -> dict[str, Any]:
+    return {
+        "config": to_json(config),
+        "data": {name: sha256(path) for name, path in _files(config).items()},
+        "commit": commit_of(Path(__file__).parent),
+        "step": step,
+    }
