@@ -79,7 +79,7 @@ def main() -> None:
                 meshes=(mesh,), hands=found.hands, energy=found.energy, terms=found.terms,
                 seconds=0.0,
             )  # fmt: skip
-            page = page_of(job, item, mesh, model)
+            page = page_of(job, item, mesh, model, found)
             writer.write(folder, page, model, candidates, progress=note)
             note("")
 

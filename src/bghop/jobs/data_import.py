@@ -95,8 +95,11 @@ def run_import_job(job: ImportDataJob, *, listener: ImportListener | None = None
         for number, name in enumerate(names):
             listener.stage("objects", number, len(names))
             thing = adapter.thing(job.root, name)
-            make = object_from_mesh if isinstance(thing, Mesh) else object_from_articulated
-            made.append(make(name, thing))
+            made.append(
+                object_from_mesh(name, thing)
+                if isinstance(thing, Mesh)
+                else object_from_articulated(name, thing)
+            )
         write_objects(objects, made, reach=REACH)
     folders = [job.out / PARTS / _folder_name(each.key) for each in sequences]
     tasks = [

@@ -5,7 +5,7 @@ in MuJoCo, as is its default.
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import trimesh
@@ -33,7 +33,7 @@ def read_description(path: Path) -> ArticulatedObject:
     except (ValueError, OSError) as error:
         words = str(error).strip().splitlines()[-1] if str(error).strip() else "no reason given"
         raise MeshError(f"MuJoCo cannot read {path} ({words}): correct the file") from error
-    kinds = {
+    kinds: dict[int, Literal["revolute", "prismatic"]] = {
         int(mujoco.mjtJoint.mjJNT_HINGE): "revolute",
         int(mujoco.mjtJoint.mjJNT_SLIDE): "prismatic",
     }

@@ -66,8 +66,6 @@ class ObjectSet:
 class ObjectTask:
     """A `Task`: rows are objects; each is seen in either mirror under one of its texts."""
 
-    row_weights = None
-
     def __init__(
         self,
         network: ObjectPrior,
@@ -79,8 +77,9 @@ class ObjectTask:
         export: Callable[[Path, int], None] | None = None,
     ) -> None:
         """Put the parts together."""
-        self.network = network
+        self.network: nn.Module = network
         self.num_rows = len(objects.texts)
+        self.row_weights: Tensor | None = None
         self._objects, self._validation = objects, validation
         self._tokens, self._dropout, self._export = tokens, text_dropout, export
 
