@@ -9,11 +9,11 @@ import heapq
 
 import numpy as np
 import scipy.sparse
-from fabricated_mano import mano_arrays
 
 from bghop.hands.joints import BONE_JOINTS, BONES_TO_MANO, FINGERS, JOINT_NAMES
 from bghop.hands.mano import TIP_VERTICES
 from bghop.hands.open_hand import load_open_hand
+from fabricated_mano import mano_arrays
 
 NUM_VERTICES, NUM_LOOP = 778, 16
 _SHIFT = np.array([0.095, 0.006, 0.006])  # official templates do not have the wrist at the origin

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 import torch
-from fabricated_mano import forward, mano_arrays, write_mano
 
 from bghop.errors import HandModelError
 from bghop.hands.joints import BONE_JOINTS, BONES_FROM_MANO, BONES_TO_MANO, TIP_JOINTS
@@ -13,6 +12,7 @@ from bghop.hands.mano import (
     wrist_pose_from_mano,
 )
 from bghop.hands.model import HandParameters
+from fabricated_mano import forward, mano_arrays, write_mano
 
 SETTINGS = {"flat_hand_mean": True, "fix_left_shapedirs": False}
 

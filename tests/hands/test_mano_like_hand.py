@@ -5,7 +5,6 @@ The official files cannot be shipped; this hand has their format and size and th
 
 import pytest
 import torch
-from fabricated_mano import write_mano
 from mano_like_hand import mano_like_arrays
 
 from bghop.evaluation.measure import measure_grasp, solid_of_mesh
@@ -16,6 +15,7 @@ from bghop.hands.mano import load_mano
 from bghop.hands.model import HandModel
 from bghop.hands.open_hand import load_open_hand
 from bghop.synthesis.synthesize import synthesize
+from fabricated_mano import write_mano
 
 
 @pytest.fixture(scope="module")
