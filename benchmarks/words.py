@@ -141,7 +141,7 @@ def known_members(names: Sequence[str]) -> Tensor:
 def nearest_families(mesh: Mesh, names: Sequence[str], members: Tensor) -> list[str]:
     """Families by the distance of their nearest member."""
     away = (members - distances(mesh)).abs().mean(-1).amin(1)
-    return [names[k] for k in away.argsort().tolist()]
+    return [names[int(k)] for k in away.argsort()]
 
 
 def distances(mesh: Mesh) -> Tensor:

@@ -37,8 +37,9 @@ def read_description(path: Path) -> ArticulatedObject:
         int(mujoco.mjtJoint.mjJNT_HINGE): "revolute",
         int(mujoco.mjtJoint.mjJNT_SLIDE): "prismatic",
     }
-    found = [kinds.get(int(kind)) for kind in model.jnt_type]
-    if len(found) != 1 or found[0] is None:
+    found = [kinds.get(int(number)) for number in model.jnt_type]
+    kind = found[0] if len(found) == 1 else None
+    if kind is None:
         raise MeshError(
             f"{path} has {len(found)} joints; one hinge or slide is what can be held at an angle: "
             "make the others fixed"
@@ -57,7 +58,7 @@ def read_description(path: Path) -> ArticulatedObject:
         raise MeshError(f"{path} has no shape that {which}: give both sides of the joint a geom")
     low, high = map(float, model.jnt_range[0]) if model.jnt_limited[0] else (-np.inf, np.inf)
     axis, origin = map(tuple, (data.xaxis[0].tolist(), data.xanchor[0].tolist()))
-    joint = Joint(kind=found[0], axis=axis, origin=origin, limits=(low, high), moving=1)
+    joint = Joint(kind=kind, axis=axis, origin=origin, limits=(low, high), moving=1)
     return ArticulatedObject(
         parts=tuple(Mesh.concatenated(side, name=path.stem) for side in parts),
         joint=joint,
