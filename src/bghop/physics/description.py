@@ -16,6 +16,7 @@ from bghop.geometry.joint import Joint
 from bghop.geometry.mesh import Mesh
 from bghop.physics.engine import load_mujoco
 
+_Kind = Literal["revolute", "prismatic"]
 SUFFIXES = (".urdf", ".xml", ".mjcf")
 _ROUND = 32  # sides of a cylinder
 
@@ -33,11 +34,11 @@ def read_description(path: Path) -> ArticulatedObject:
     except (ValueError, OSError) as error:
         words = str(error).strip().splitlines()[-1] if str(error).strip() else "no reason given"
         raise MeshError(f"MuJoCo cannot read {path} ({words}): correct the file") from error
-    kinds: dict[int, Literal["revolute", "prismatic"]] = {
+    kinds: dict[int, _Kind] = {
         int(mujoco.mjtJoint.mjJNT_HINGE): "revolute",
         int(mujoco.mjtJoint.mjJNT_SLIDE): "prismatic",
     }
-    found = [kinds.get(int(number)) for number in model.jnt_type]
+    found: list[_Kind | None] = [kinds.get(int(number)) for number in model.jnt_type]
     kind = found[0] if len(found) == 1 else None
     if kind is None:
         raise MeshError(
