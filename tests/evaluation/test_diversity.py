@@ -133,12 +133,12 @@ def test_entropy_is_that_of_scipy(counts):
 def test_twenty_different_poses_have_the_largest_entropy_and_no_size():
     found = cluster_diversity(*tips_moved(np.linspace(0, 4, 20)))
     assert found.entropy_nats == pytest.approx(math.log(20))
-    assert found.cluster_size_cm == pytest.approx(0, abs=1e-9)
+    assert found.cluster_size_cm == pytest.approx(0, abs=1e-5)
 
 
 def test_one_pose_again_and_again_has_none():
     found = cluster_diversity(*tips_moved([1.0] * 30))
-    assert (found.entropy_nats, found.cluster_size_cm) == pytest.approx((0, 0), abs=1e-9)
+    assert (found.entropy_nats, found.cluster_size_cm) == pytest.approx((0, 0), abs=1e-5)
 
 
 def test_uneven_clusters_have_the_entropy_of_their_shares():
@@ -146,7 +146,7 @@ def test_uneven_clusters_have_the_entropy_of_their_shares():
     joints, mask = tips_moved([0.0] * 30 + [2.0] * 10)
     found = cluster_diversity(joints, mask, num_clusters=2)
     assert found.entropy_nats == pytest.approx(scipy.stats.entropy([3, 1]))
-    assert found.cluster_size_cm == pytest.approx(0, abs=1e-9)
+    assert found.cluster_size_cm == pytest.approx(0, abs=1e-5)
 
 
 def test_cluster_size_is_the_mean_distance_in_centimetres():

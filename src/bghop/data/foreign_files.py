@@ -127,7 +127,7 @@ def number_table(
     return torch.from_numpy(array.astype(np.float64))
 
 
-def _npy(file: BinaryIO) -> Any:
+def _npy(file: Any) -> Any:
     version = np.lib.format.read_magic(file)
     if version not in _HEADERS:
         raise ValueError(f"npy version {version}")
