@@ -19,6 +19,7 @@ from bghop.hands.joints import BONES_FROM_MANO
 from bghop.hands.mano import load_mano
 from bghop.jobs.data_import import own_split, run_import_job
 from bghop.jobs.import_options import ImportDataJob
+from foreign_like import write_ho3d
 
 
 @pytest.fixture(scope="module")
@@ -180,6 +181,17 @@ def test_after_kill_9_nothing_is_lost_or_doubled(job, tmp_path):
     assert files[0].read_bytes() == files[1].read_bytes()
     state = json.loads((job.out / "import.json").read_text())
     assert state["counts"]["kept"] == 3 * NUM
+
+
+@pytest.mark.usefixtures("everything")
+def test_sequences_without_a_hand_count_no_frames(folders, tmp_path):
+    _, mano = folders
+    root = write_ho3d(tmp_path / "ho3d")  # its evaluation frames have no hand
+    out = tmp_path / "out"
+    job = ImportDataJob(source="ho3d", root=root, out=out, mano=mano, share=0.0, workers=1)
+    made = run_import_job(job)
+    assert (made.sequences, made.counts.read) == (2, 6)
+    assert set(read_records(out / "records.parquet").split) == {"train"}
 
 
 def test_what_cannot_work_is_refused_before_any_work(job, tmp_path):

@@ -29,8 +29,6 @@ class Adapter:
     """A data set that `bghop data NAME` reads."""
 
     name: str
-    title: str
-    """Name and source, for help and errors."""
     protocols: tuple[str, ...]
     """Official splits, the usual one first; `own` is always possible."""
     flat_hand_mean: bool

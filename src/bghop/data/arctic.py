@@ -238,7 +238,6 @@ def _hand(content: Any, num: int, path: Path, side: str) -> tuple[Tensor, ...]:
 
 ARCTIC = Adapter(
     name=NAME,
-    title="ARCTIC (Fan et al. 2023): two hands, eleven articulated objects",
     protocols=("p1", "p2"),
     flat_hand_mean=False,
     fix_left_shapedirs=False,

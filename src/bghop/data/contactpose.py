@@ -132,7 +132,6 @@ def _rigid(told: Any) -> np.ndarray:
 
 CONTACTPOSE = Adapter(
     name=NAME,
-    title="ContactPose (Brahmbhatt et al. 2020): one or two hands, printed objects",
     protocols=(),
     flat_hand_mean=False,
     fix_left_shapedirs=False,

@@ -188,7 +188,6 @@ def _one(value: str | list[str]) -> str:
 
 DEXYCB = Adapter(
     name=NAME,
-    title="DexYCB (Chao et al. 2021): one hand, twenty YCB objects",
     protocols=("s1",),
     flat_hand_mean=False,
     fix_left_shapedirs=False,

@@ -1,4 +1,4 @@
-"""GRAB (Taheri et al. 2020): whole bodies with fifty objects, 120 frames a second.
+"""GRAB (Taheri et al. 2020): whole bodies with 51 objects, 120 frames a second.
 
     grab/sX/OBJECT_ACTION_N.npz          hands, body, object; frames
     tools/object_meshes/contact_meshes/OBJECT.ply      metres
@@ -156,7 +156,6 @@ def _subject(
 
 GRAB = Adapter(
     name=NAME,
-    title="GRAB (Taheri et al. 2020): one or two hands of a body, fifty objects",
     protocols=("subjects",),
     flat_hand_mean=True,
     fix_left_shapedirs=False,

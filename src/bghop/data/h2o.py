@@ -13,8 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from bghop.data.adapter import Adapter, ForeignSequence
 from bghop.data.clips import Clip
@@ -118,19 +116,14 @@ def read_clips(sequence: ForeignSequence, mano: ManoHands, split: str) -> list[C
             joint_value=torch.zeros(num, dtype=torch.float64),
             hands_world=mano.hands(
                 orient=pose[..., :3], pose=pose[..., 3:], transl=transl, shape=shape,
-                present=_there(flag),
+                present=flag[..., 0] > 0,
             ),
         )
     ]  # fmt: skip
 
 
-def _there(flag: Float[Tensor, "frame hand=2 1"]) -> Tensor:
-    return flag[..., 0] > 0
-
-
 H2O = Adapter(
     name=NAME,
-    title="H2O (Kwon et al. 2021): two hands, eight objects",
     protocols=("subjects",),
     flat_hand_mean=True,
     fix_left_shapedirs=False,

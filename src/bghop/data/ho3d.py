@@ -9,6 +9,8 @@ A frame has `handPose` (48), `handTrans`, `handBeta`, `objRot`, `objTrans`, `obj
 Frames of the evaluation set, whose hand is withheld, are left out.
 """
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -148,33 +150,14 @@ def _frame(content: dict[str, Any], path: Path) -> dict[str, np.ndarray] | None:
     return row if row["present"].any() else None
 
 
-def _ho3d(sequence: ForeignSequence, mano: ManoHands, split: str) -> list[Clip]:
-    return clips_of("ho3d", sequence, mano, split)
-
-
-def _h2o3d(sequence: ForeignSequence, mano: ManoHands, split: str) -> list[Clip]:
-    return clips_of("h2o3d", sequence, mano, split)
-
-
 HO3D = Adapter(
     name="ho3d",
-    title="HO-3D (Hampali et al. 2020): one hand, ten YCB objects",
     protocols=("official",),
     flat_hand_mean=True,
     fix_left_shapedirs=False,
     find=find_sequences,
     splits=read_splits,
     thing=read_object,
-    clips=_ho3d,
+    clips=partial(clips_of, "ho3d"),
 )
-H2O3D = Adapter(
-    name="h2o3d",
-    title="H2O-3D (Hampali et al. 2022): two hands, YCB objects",
-    protocols=("official",),
-    flat_hand_mean=True,
-    fix_left_shapedirs=False,
-    find=find_sequences,
-    splits=read_splits,
-    thing=read_object,
-    clips=_h2o3d,
-)
+H2O3D = replace(HO3D, name="h2o3d", clips=partial(clips_of, "h2o3d"))

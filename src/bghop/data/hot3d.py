@@ -155,7 +155,6 @@ def _xyzw(wxyz: list[float]) -> list[float]:
 
 HOT3D = Adapter(
     name=NAME,
-    title="HOT3D (Banerjee et al. 2024): two hands, thirty-three objects",
     protocols=(),
     flat_hand_mean=False,
     fix_left_shapedirs=True,

@@ -1,6 +1,6 @@
 """Which frames of a clip become records: hands at the object, and not the last one again."""
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float
@@ -41,6 +41,14 @@ class Counts:
     looked_at: int
     in_contact: int
     kept: int
+
+    def __add__(self, other: "Counts") -> "Counts":
+        """Of both together."""
+        mine, theirs = asdict(self), asdict(other)
+        return Counts(**{name: mine[name] + theirs[name] for name in mine})
+
+
+NOTHING = Counts(read=0, looked_at=0, in_contact=0, kept=0)
 
 
 def select(

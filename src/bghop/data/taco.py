@@ -146,7 +146,6 @@ def _hand(sequence: ForeignSequence, side: str) -> tuple[Float[Tensor, "frame n"
 
 TACO = Adapter(
     name=NAME,
-    title="TACO (Liu et al. 2024): a tool in one hand, its target in the other",
     protocols=(),
     flat_hand_mean=True,
     fix_left_shapedirs=False,

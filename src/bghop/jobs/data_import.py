@@ -25,7 +25,7 @@ from bghop.data.objects import ObjectStore, StoredObject
 from bghop.data.objects_file import read_objects, write_objects
 from bghop.data.objects_from_mesh import REACH, object_from_articulated, object_from_mesh
 from bghop.data.record import RECORDS, concatenate_records, write_records
-from bghop.data.selection import Counts, SelectOptions, select
+from bghop.data.selection import NOTHING, Counts, SelectOptions, select
 from bghop.data.tables import join_tables
 from bghop.errors import DataError, OptionError, ResultError
 from bghop.files import read_json, remove_leftovers, write_json, writing
@@ -115,7 +115,7 @@ def run_import_job(job: ImportDataJob, *, listener: ImportListener | None = None
     listener.stage("joining", 0, 1)
     facts = [_counts_of(folder, identity) for folder in folders]
     found = [fact for fact in facts if fact is not None]
-    counts = Counts(**{name: sum(f["counts"][name] for f in found) for name in found[0]["counts"]})
+    counts = sum((Counts(**fact["counts"]) for fact in found), start=NOTHING)
     full = [f for f, fact in zip(folders, found, strict=True) if fact["counts"]["kept"]]
     if not full:
         raise DataError(
@@ -153,7 +153,7 @@ def hand_models(name: str, mano: Path, model: str) -> tuple[ManoHands, HandModel
 
 
 @cache
-def _objects(path: Path) -> ObjectStore:
+def _objects(path: Path, _changed: int) -> ObjectStore:
     return read_objects(path)
 
 
@@ -166,17 +166,17 @@ def _read_sequence(
         stride=job.stride, distance=job.distance, share=job.share, hands=job.hands,
         moved=job.moved,
     )  # fmt: skip
-    objects = _objects(job.out / OBJECTS_FILE)
+    path = job.out / OBJECTS_FILE
+    objects = _objects(path, path.stat().st_mtime_ns)
     change = retargeted if job.model == "open" else in_convention
-    parts, errors, counted = [], [torch.zeros(0)], []
+    parts, errors, total = [], [torch.zeros(0)], NOTHING
     for clip in adapter_named(job.source).clips(sequence, source, split):
         kept, counts = select(clip, source.model, objects, options)
-        counted.append(asdict(counts))
+        total += counts
         if len(kept):
             hands, error = change(kept.hands_object().to(dtype=torch.float32), source.model, target)
             parts.append(replace(kept.records(target), hands=hands))
             errors.append(error[kept.hands_world.present])
-    total = {name: sum(each[name] for each in counted) for name in counted[0]}
     error = torch.cat(errors)
     with writing(folder):
         shutil.rmtree(folder, ignore_errors=True)
@@ -184,8 +184,8 @@ def _read_sequence(
     if parts:
         write_records(folder / RECORDS_FILE, concatenate_records(parts))
     mean = 1000 * float(error.mean()) if len(error) else 0.0
-    write_json(folder / COUNTS, {"job": identity, "counts": total, "error_mm": mean})
-    return total["kept"]
+    write_json(folder / COUNTS, {"job": identity, "counts": asdict(total), "error_mm": mean})
+    return total.kept
 
 
 def _split(job: ImportDataJob, adapter: Adapter) -> str:

@@ -1,6 +1,6 @@
 """Sampled hands made to touch: the optimiser from given hands.
 
-A sample says how the hands hold the object; its fingers are a centimetre or two off the surface.
+A sample says how the hands hold the object; its fingers are off the surface, or in it.
 The term `closeness` keeps the refined hands near the sample, weakly: contact comes first.
 """
 
