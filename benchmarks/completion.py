@@ -26,13 +26,13 @@ from torch import Tensor
 from bghop.datagen.making import Made, MakeOptions, make
 from bghop.hands.model import HandModel, HandParameters
 from bghop.hands.open_hand import load_open_hand
-from bghop.interaction import Interaction, stacked
+from bghop.interaction import Interaction
 from bghop.objects.splits import held_out_families, training_families
 from bghop.physics.hold import hold_tests
 from bghop.prior.checkpoint import load_prior
 from bghop.prior.prior import Prior
 from bghop.synthesis.completion import complete
-from bghop.synthesis.refine import refine_hands
+from bghop.synthesis.prior_grasps import best_of_more
 from bghop.threads import one_thread
 
 SEED = 7001
@@ -79,11 +79,9 @@ def asked(
             mesh=thing.shape.mesh, hands=hands.rows(i), text=thing.records.text[i], up="z",
             hand_model=model.name,
         )  # fmt: skip
-        drawn = complete(given, ("object", "right"), prior, model, num=options.num, seed=i)
-        free = torch.tensor([[True, False]]).expand(options.num, 2)
-        found = refine_hands(
-            [given.mesh], stacked([each.hands for each in drawn]), model, free=free
-        )
+        keep = ("object", "right")
+        drawn = complete(given, keep, prior, model, num=options.num, seed=i)
+        found = best_of_more(drawn, prior, model, keep=keep, seed=1000 + i)
         close = is_near(found.hands.T_object_hand[:, 0], wrists)
         order = found.energy.argsort()
         near.append(close.float().mean())

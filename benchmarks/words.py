@@ -32,13 +32,13 @@ from bghop.geometry.mesh import Mesh
 from bghop.geometry.sdf import sdf_on_cube
 from bghop.hands.model import HandModel
 from bghop.hands.open_hand import load_open_hand
-from bghop.interaction import stacked
+from bghop.interaction import joined, stacked
 from bghop.objects.seeds import training_rng
 from bghop.objects.splits import training_families
 from bghop.prior.checkpoint import load_prior
 from bghop.prior.prior import Prior
 from bghop.synthesis.from_prior import sample_interactions, sample_options
-from bghop.synthesis.refine import refine_hands
+from bghop.synthesis.prior_grasps import best_of_more
 from bghop.threads import one_thread
 
 NOVEL = {
@@ -59,8 +59,8 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path)
     parser.add_argument("--num", type=int, default=8)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--guidance", type=float, default=2.0)
-    parser.add_argument("--steps", type=int, default=25)
+    parser.add_argument("--guidance", type=float)
+    parser.add_argument("--steps", type=int)
     parser.add_argument("--words", nargs="*", default=[])
     parser.add_argument("--no-refine", action="store_true")
     options = parser.parse_args()
@@ -98,7 +98,12 @@ def judged(
     )
     meshes = [each.mesh for each in drawn]
     hands = stacked([each.hands for each in drawn])
-    hands = refine_hands(meshes, hands, model, only_score=options.no_refine).hands
+    if not options.no_refine:  # as `bghop sample` does
+        found = [
+            best_of_more([each], prior, model, seed=1000 * options.seed + k + 1, options=sampler)
+            for k, each in enumerate(drawn)
+        ]
+        hands = joined([each.hands for each in found])
     rows = []
     for i, mesh in enumerate(meshes):
         metrics = measure_grasp(solid_of_mesh(mesh), model, hands.rows(i), time_s=0.0)

@@ -21,6 +21,10 @@ class OptionError(BghopError):
     """An option whose value is out of range or contradicts another one."""
 
 
+class PromptError(OptionError):
+    """Words that a prior's text encoder cannot use."""
+
+
 class DrawingError(BghopError):
     """Pictures that cannot be drawn (no OpenGL); results are complete without them."""
 

@@ -1,5 +1,6 @@
 """`Interaction`: an object, up to two hands, words. What sampling gives and completing takes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -43,4 +44,14 @@ def stacked(hands: list[HandParameters]) -> HandParameters:
         T_object_hand=torch.stack([each.T_object_hand for each in hands]),
         pose=torch.stack([each.pose for each in hands]),
         shape=torch.stack([each.shape for each in hands]),
+    )
+
+
+def joined(hands: Sequence[HandParameters]) -> HandParameters:
+    """Batches of hands one after the other."""
+    return HandParameters(
+        present=torch.cat([each.present for each in hands]),
+        T_object_hand=torch.cat([each.T_object_hand for each in hands]),
+        pose=torch.cat([each.pose for each in hands]),
+        shape=torch.cat([each.shape for each in hands]),
     )

@@ -46,7 +46,7 @@ def test_help_names_every_verb(capsys):
 
 def test_help_says_what_text_does(capsys):
     main(["grasp", "--help"])
-    assert "leads a prior; with --method optimize it is only recorded" in " ".join(
+    assert "leads a prior; the optimiser only records it" in " ".join(
         capsys.readouterr().out.replace("│", " ").split()
     )
 

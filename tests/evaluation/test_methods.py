@@ -25,6 +25,7 @@ from bghop.geometry.transforms import rigid
 from bghop.hands.open_hand import load_open_hand
 from bghop.jobs import evaluate_options
 from bghop.prior.sampling import SampleOptions
+from bghop.synthesis.synthesize import Synthesis
 from small_prior import write_small_prior
 
 MODEL = load_open_hand()
@@ -128,7 +129,8 @@ def test_steps_in_the_name_reach_the_optimiser(monkeypatch):
 
     def record(mesh, *, hand_model, num, seed, options):
         seen.append((num, seed, options.optimize.steps, options.up))
-        return some_grasps(mesh, hand_model, num=num, seed=seed, up=None)
+        found = some_grasps(mesh, hand_model, num=num, seed=seed, up=None)
+        return Synthesis(hands=found.hands, energy=found.energy, terms={})
 
     monkeypatch.setattr(methods, "synthesize", record)
     find_method("optimize@7")(
@@ -156,7 +158,8 @@ def checkpoint(tmp_path_factory):
 @pytest.mark.parametrize("kind", ["prior", "prior-raw", "prior-no-text"])
 def test_hands_of_a_prior(kind, checkpoint, monkeypatch):
     monkeypatch.setattr(
-        prior_methods, "sample_options", lambda *_, **__: SampleOptions(steps=2, guidance=1.0)
+        "bghop.synthesis.from_prior.sample_options",
+        lambda *_, **__: SampleOptions(steps=2, guidance=1.0),
     )
     mesh = box((0.12, 0.1, 0.09))
     method = pickle.loads(pickle.dumps(FromPrior(kind=kind, checkpoint=checkpoint)))  # noqa: S301

@@ -42,7 +42,7 @@ def test_one_mesh_becomes_the_files_of_the_contract(tmp_path, box_files, fake_sy
         "grasp_000.glb", "grasp_001.glb", "grasps.json", "grasps.png",
     }  # fmt: skip
     content = json.loads((tmp_path / "out" / "grasps.json").read_text())
-    assert (content["seed"], content["text"], content["method"]) == (7, "lift it", "optimize")
+    assert (content["seed"], content["text"], content["method"]) == (7, "lift it", "auto")
     assert content["object"]["file"] == source
     assert content["object"]["size_m"] == pytest.approx([0.10, 0.12, 0.08])
     assert content["hand_model"]["name"] == "open"

@@ -330,7 +330,11 @@ def test_the_command_refuses_a_prior_that_does_not_fit_before_any_work(
 @pytest.mark.parametrize(
     ("options", "asks"),
     [
-        ({}, None),
+        ({}, SHIPPED_PRIOR),
+        ({"checkpoint": Path("c")}, Path("c")),
+        ({"mano": Path("m")}, None),  # the shipped prior knows the open hand only
+        ({"mano": Path("m"), "checkpoint": Path("c")}, Path("c")),
+        ({"method": "optimize"}, None),
         ({"method": "prior"}, SHIPPED_PRIOR),
         ({"method": "sds"}, SHIPPED_PRIOR),
         ({"method": "prior", "checkpoint": Path("c")}, Path("c")),
@@ -338,6 +342,27 @@ def test_the_command_refuses_a_prior_that_does_not_fit_before_any_work(
 )
 def test_methods_that_ask_a_prior_ask_the_shipped_one_if_none_is_named(options, asks):
     assert GraspJob(meshes=("a.obj",), out=Path("o"), **options).prior_folder == asks
+
+
+def test_by_default_the_prior_is_asked_and_the_optimiser_where_it_cannot_see(
+    checkpoint, tmp_path, box_files, monkeypatch
+):
+    sources = box_files(1)
+
+    def results(name, **changes):
+        out = tmp_path / name
+        run_grasp_job(grasp_job(checkpoint, sources, out, method="auto", refine=True, **changes))
+        return json.loads((out / "grasps.json").read_text())
+
+    small = results("small")
+    assert (small["method"], small["warnings"]) == ("prior", [])
+    large = results("large", scale=6.0)
+    assert large["method"] == "optimize"
+    assert "72 cm is more than the prior sees" in large["warnings"][0]
+    worded = results("worded", text="with both hands")
+    assert (worded["method"], worded["text"]) == ("prior", "with both hands")
+    assert "does not lead the prior" in worded["warnings"][0]
+    assert worded["grasps"][0]["hands"] == small["grasps"][0]["hands"]
 
 
 @dataclass(frozen=True, kw_only=True)

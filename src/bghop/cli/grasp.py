@@ -37,17 +37,17 @@ class Grasp:
     num: Annotated[int, tyro.conf.arg(metavar="N")] = 16
     """Grasps per object."""
     text: Annotated[str, tyro.conf.arg(metavar="PROMPT")] = ""
-    """What the object is or what is done, which leads a prior; with --method optimize it is only
-    recorded."""
+    """What the object is or what is done, which leads a prior; the optimiser only records it."""
     seed: Annotated[int, tyro.conf.arg(metavar="S")] = 0
     """Seed of all random choices."""
     scale: Annotated[float, tyro.conf.arg(metavar="X")] = 1.0
     """Factor on the mesh's size, after --unit."""
     unit: Literal["m", "dm", "cm", "mm", "in", "inch", "ft"] = "m"
     """Unit of the mesh file."""
-    method: Literal["optimize", "prior", "sds"] = "optimize"
-    """How hands are found: by optimisation alone; as samples of a prior, refined; or by score
-    distillation from the prior, as in the paper."""
+    method: Literal["auto", "prior", "optimize", "sds"] = "auto"
+    """How hands are found: as samples of a prior, refined (prior); by optimisation from geometric
+    starts alone (optimize); by score distillation from the prior, as in the paper (sds). auto: the
+    prior, and the optimiser where the prior cannot help (objects over 50 cm, --mano)."""
     checkpoint: Annotated[Path | None, tyro.conf.arg(metavar="CKPT")] = None
     """Folder of a trained prior (`bghop train prior`) or an imported one
     (`bghop import-checkpoint`); the shipped one if not given."""

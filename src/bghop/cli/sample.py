@@ -29,10 +29,10 @@ class Sample:
     """Seed of all random choices."""
     hands: Literal["both", "left", "right"] = "both"
     """Hands to draw."""
-    steps: Annotated[int, tyro.conf.arg(metavar="N")] = 25
-    """Steps of the sampler."""
-    guidance: Annotated[float, tyro.conf.arg(metavar="X")] = 2.0
-    """How closely the prompt is followed; 1 is as trained."""
+    steps: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
+    """Steps of the sampler. None: what suits the prior (8 for the hands of the shipped one)."""
+    guidance: Annotated[float | None, tyro.conf.arg(metavar="X")] = None
+    """How closely the prompt is followed; 1 is as trained. None: what suits the prior."""
     no_refine: bool = False
     """Leave sampled hands as they are, instead of bringing them into contact."""
     text_model: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None

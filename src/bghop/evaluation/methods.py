@@ -26,13 +26,12 @@ from bghop.geometry.sampling import points_on_triangles
 from bghop.geometry.transforms import invert_rigid, rigid, transform_points
 from bghop.hands.model import HandModel, HandParameters
 from bghop.synthesis.optimize import OptimizeOptions
-from bghop.synthesis.refine import RefineOptions, refine_hands
-from bghop.synthesis.synthesize import Synthesis, SynthesizeOptions, choose_diverse, synthesize
+from bghop.synthesis.prior_grasps import samples_for
+from bghop.synthesis.refine import RefineOptions, best_hands
+from bghop.synthesis.synthesize import Synthesis, SynthesizeOptions, synthesize
 
 Up = tuple[float, float, float]
 _STEPS = re.compile(r"^optimize@(\d+)$")
-SAMPLES_PER_GRASP = 2.0
-"""Starts of every grasp asked for, of methods that sample and then refine."""
 _TOUCH = 1e-4
 """Metres between skin and surface that count as touching."""
 _MARGIN = 0.005
@@ -48,6 +47,11 @@ class Candidates:
     hands: HandParameters
     energy: Float[Tensor, "n"] | None
     """Lower is better; None if the method has no score."""
+
+    @staticmethod
+    def of(found: Synthesis) -> "Candidates":
+        """What a synthesis found."""
+        return Candidates(hands=found.hands, energy=found.energy)
 
 
 @runtime_checkable
@@ -73,7 +77,7 @@ def optimized(
     optimize = OptimizeOptions() if steps is None else OptimizeOptions(steps=steps)
     options = SynthesizeOptions(optimize=optimize, up=up)
     found = synthesize(mesh, hand_model=hand_model, num=num, seed=seed, options=options)
-    return Candidates(hands=found.hands, energy=found.energy)
+    return Candidates.of(found)
 
 
 def random_touch(
@@ -183,18 +187,12 @@ def random_refined(
 
     Nothing holds them where they start, so that they may go to wherever holds.
     """
-    count = round(SAMPLES_PER_GRASP * num)
+    count = samples_for(num)
     hands = random_touch(mesh, hand_model, num=count, seed=seed, up=up, text=text).hands
     refined = RefineOptions()
     free = replace(refined.optimize.weights, closeness=0.0)
     options = replace(refined, optimize=replace(refined.optimize, weights=free))
-    return best_of(refine_hands([mesh], hands, hand_model, options=options), num)
-
-
-def best_of(found: Synthesis, num: int) -> Candidates:
-    """The better ones that differ."""
-    order = choose_diverse(found.hands, found.energy, num)
-    return Candidates(hands=found.hands.rows(order), energy=found.energy[order])
+    return Candidates.of(best_hands(mesh, hands, hand_model, num=num, options=options))
 
 
 METHODS: dict[str, Method] = {

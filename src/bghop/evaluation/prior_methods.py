@@ -7,12 +7,13 @@ from typing import Literal
 
 import torch
 
-from bghop.evaluation.methods import SAMPLES_PER_GRASP, Candidates, Up, best_of
+from bghop.evaluation.methods import Candidates, Up
 from bghop.geometry.mesh import Mesh
 from bghop.hands.model import HandModel, HandParameters
 from bghop.prior.checkpoint import load_prior
 from bghop.prior.prior import Prior
-from bghop.synthesis.from_prior import hands_of, sample_hands, sample_options
+from bghop.synthesis.from_prior import hands_of, sample_hands
+from bghop.synthesis.prior_grasps import grasps_from_prior
 from bghop.synthesis.refine import refine_hands
 from bghop.synthesis.score_distillation import default_options, distill
 from bghop.threads import network_threads
@@ -33,19 +34,24 @@ class FromPrior:
     def __call__(
         self, mesh: Mesh, hand_model: HandModel, *, num: int, seed: int, up: Up | None, text: str
     ) -> Candidates:
-        """Up to `num` grasps, the better ones of twice as many samples (of `num`: `sds`)."""
+        """Up to `num` grasps, the better ones of more samples (of `num`: `sds`, `prior-raw`)."""
         prior = _load(self.checkpoint)
         prompt = "" if self.kind == "prior-no-text" else text
+        axis = "none" if up is None else "z"
         if self.kind == "sds":
             hands = _distilled(prior, mesh, hand_model, num, seed, prompt)
-        else:
+            found = refine_hands([mesh], hands, hand_model).best(num)
+        elif self.kind == "prior-raw":
             hands = sample_hands(
-                mesh, prior, hand_model, num=round(SAMPLES_PER_GRASP * num), prompt=prompt,
-                seed=seed, up="none" if up is None else "z", present=hands_of(prior),
-                options=sample_options(prior, given=True),
+                mesh, prior, hand_model, num=num, prompt=prompt, seed=seed, up=axis,
+                present=hands_of(prior),
             )  # fmt: skip
-        raw = self.kind == "prior-raw"
-        return best_of(refine_hands([mesh], hands, hand_model, only_score=raw), num)
+            found = refine_hands([mesh], hands, hand_model, only_score=True).best(num)
+        else:
+            found = grasps_from_prior(
+                mesh, prior, hand_model, num=num, prompt=prompt, seed=seed, up=axis
+            )
+        return Candidates.of(found)
 
 
 def _distilled(

@@ -1,8 +1,10 @@
 """The ways of `bghop grasp` to hands for a mesh, behind one call."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
+from bghop.errors import PromptError
 from bghop.geometry.mesh import Mesh
 from bghop.hands.model import HandModel
 from bghop.jobs.grasp_options import GraspJob
@@ -38,7 +40,44 @@ def synthesizer_of(job: GraspJob) -> Synthesizer:
     """
     if job.prior_folder is None:
         return optimize_hands
-    return PriorSynthesizer(job)
+    return PriorOrOptimizer(job) if job.method == "auto" else PriorSynthesizer(job)
+
+
+class PriorOrOptimizer:
+    """`--method auto`: the prior if it can see the object, else the optimiser, and says so."""
+
+    def __init__(self, job: GraspJob) -> None:
+        """Load the prior; words that it does not know do not lead it.
+
+        Raises:
+            CheckpointError: The checkpoint cannot be read.
+            OptionError: The hand model does not fit it.
+        """
+        self._notes: tuple[str, ...] = ()
+        try:
+            self._prior = PriorSynthesizer(job)
+        except PromptError as error:
+            self._prior = PriorSynthesizer(replace(job, text=""))
+            self._notes = (f"--text does not lead the prior ({error})",)
+
+    def __call__(
+        self,
+        mesh: Mesh,
+        *,
+        hand_model: HandModel,
+        job: GraspJob,
+        up: str,
+        progress: Callable[[int, int], None] | None,
+    ) -> Synthesis:
+        """Up to `job.num` grasps, best first."""
+        method, notes, way = "prior", self._notes, self._prior
+        job = replace(job, text="") if notes else job
+        if not self._prior.sees(mesh):
+            method, way = "optimize", optimize_hands
+            size = f"{100 * float(mesh.extents.max()):.0f} cm"
+            notes = (f"{size} is more than the prior sees: hands are from the optimiser alone",)
+        found = way(mesh, hand_model=hand_model, job=job, up=up, progress=progress)
+        return replace(found, method=method, notes=notes)
 
 
 def optimize_hands(

@@ -8,7 +8,7 @@ from bghop.errors import OptionError
 from bghop.jobs.joint_option import parse_at, parse_joint
 from bghop.prior.shipped import SHIPPED_PRIOR
 
-METHODS = ("optimize", "prior", "sds")
+METHODS = ("auto", "prior", "optimize", "sds")
 UNITS = ("m", "dm", "cm", "mm", "in", "inch", "ft")
 """Those of bghop.geometry.loading that an object's file may have."""
 UPS = ("auto", "x", "y", "z", "none")
@@ -39,8 +39,9 @@ class GraspJob:
     seed: int = 0
     scale: float = 1.0
     unit: str = "m"
-    method: str = "optimize"
-    """One of `METHODS`."""
+    method: str = "auto"
+    """One of `METHODS`; `auto` is the prior, and the optimiser where the prior cannot help: for
+    hands or objects that it has never seen."""
     steps: int | None = None
     """Steps of the optimiser, the sampler or the distillation; None for the method's own."""
     up: str = "auto"
@@ -65,7 +66,11 @@ class GraspJob:
     @property
     def prior_folder(self) -> Path | None:
         """Folder of the prior that the method asks; None if it asks none."""
-        return None if self.method == "optimize" else self.checkpoint or SHIPPED_PRIOR
+        # The shipped prior knows the open hand only.
+        no_prior = self.method == "auto" and self.mano is not None and self.checkpoint is None
+        if self.method == "optimize" or no_prior:
+            return None
+        return self.checkpoint or SHIPPED_PRIOR
 
     @property
     def verified(self) -> bool:
@@ -141,7 +146,8 @@ def _prior_demands(job: GraspJob) -> tuple[tuple[bool, str], ...]:
         ),
         (
             learned or (job.text_model is None and job.refine),
-            "--text-model and --no-refine belong to --method prior and sds: leave them out",
+            "--text-model and --no-refine are for hands of a prior: leave them out, or add "
+            "--method prior",
         ),
         (
             not wanted or job.method == "sds",

@@ -36,7 +36,7 @@ def page_of(
         about=size_words(mesh),
         header={
             "job": identity_of(job, item),
-            "method": job.method,
+            "method": found.method or job.method,
             "seed": job.seed,
             "text": job.text,
             "options": options,
@@ -51,7 +51,7 @@ def page_of(
             **verified,
             **learned,
         },
-        warnings=tuple(warning.message for warning in mesh.warnings),
+        warnings=(*(warning.message for warning in mesh.warnings), *found.notes),
         moments=(lambda row: _moments(film, row, mesh, hand_model)) if film else None,
     )
 

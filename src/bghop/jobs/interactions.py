@@ -32,8 +32,10 @@ from bghop.prior.prior import Prior
 from bghop.synthesis.completion import complete, kept_hands
 from bghop.synthesis.from_prior import sample_interactions, sample_options
 from bghop.synthesis.keep import check_keep
+from bghop.synthesis.prior_grasps import best_of_more
 from bghop.synthesis.refine import refine_hands
 from bghop.synthesis.rows import Say
+from bghop.synthesis.synthesize import joined_syntheses
 from bghop.threads import one_thread
 
 
@@ -175,7 +177,7 @@ def _written(
         drawn = task.draw(
             prior, model, lambda done, total: stage("sampling", done, total), notes.append
         )
-        found = _in_contact(job, task, drawn, model, stage)
+        found = _in_contact(job, task, drawn, prior, model, stage)
         found = replace(found, seconds=time.perf_counter() - before)
         if len(found.meshes) == 1:
             page = replace(page, about=f"{size_words(found.meshes[0])}  ·  {page.about}")
@@ -190,20 +192,42 @@ def _in_contact(
     job: PriorJob,
     task: _Task,
     drawn: Sequence[Interaction],
+    prior: Prior,
     model: HandModel,
     stage: Callable[[str, int, int], None],
 ) -> Candidates:
-    """Drawn hands, brought into contact if the job says so; kept hands stay as they are."""
+    """Drawn hands, brought into contact if the job says so; kept hands stay as they are.
+
+    Where the prior draws hands for an object well, more are drawn than are wanted, and the best are
+    kept.
+    """
     hands = stacked([each.hands for each in drawn])
     own = "object" not in task.keep
     meshes = tuple(each.mesh for each in drawn) if own else (drawn[0].mesh,)
-    kept = kept_hands(hands, task.keep).present
-    move = job.refine and bool((hands.present & ~kept).any())
-    with one_thread():
-        refined = refine_hands(
-            meshes, hands, model, only_score=not move, free=hands.present & ~kept,
-            progress=lambda done, total: stage("bringing hands into contact", done, total),
-        )  # fmt: skip
+    free = hands.present & ~kept_hands(hands, task.keep).present
+    move = job.refine and bool(free.any())
+    if move and prior.denoiser.level_per_part:
+        options = sample_options(prior, steps=job.steps, guidance=job.guidance, given=True)
+        groups = [[each] for each in drawn] if own else [list(drawn)]
+        found = []
+        for number, group in enumerate(groups):
+
+            def tick(done: int, total: int, number: int = number) -> None:
+                stage("bringing hands into contact", number * total + done, len(groups) * total)
+
+            seed = (job.seed * 1_000_003 + number + 1) % 2**63  # other noise than that of `drawn`
+            found.append(
+                best_of_more(
+                    group, prior, model, keep=task.keep, seed=seed, options=options, progress=tick
+                )
+            )
+        refined = joined_syntheses(found)
+    else:
+        with one_thread():
+            refined = refine_hands(
+                meshes, hands, model, only_score=not move, free=free,
+                progress=lambda done, total: stage("bringing hands into contact", done, total),
+            )  # fmt: skip
     return Candidates(
         meshes=meshes,
         hands=refined.hands,
@@ -225,8 +249,7 @@ def _page(
     kept = f"{' and '.join(task.keep)} kept" if task.keep else "sampled"
     return Page(
         title=task.name,
-        about=f"{kept}, {job.steps} steps, guidance {job.guidance:g}"
-        + ("" if job.refine else ", not refined"),
+        about=kept + _sampler_words(job) + ("" if job.refine else ", not refined"),
         header={
             "job": identity,
             "method": settings["command"],
@@ -242,6 +265,11 @@ def _page(
             **(task.header or {}),
         },
     )
+
+
+def _sampler_words(job: PriorJob) -> str:
+    steps = "" if job.steps is None else f", {job.steps} steps"
+    return steps + ("" if job.guidance is None else f", guidance {job.guidance:g}")
 
 
 def _fingerprint(given: Interaction) -> str:

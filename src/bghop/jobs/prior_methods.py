@@ -1,6 +1,5 @@
 """`bghop grasp --method prior` and `sds`: hands for a mesh from a checkpoint."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from bghop.errors import OptionError
@@ -9,14 +8,17 @@ from bghop.hands.model import HandModel, HandParameters
 from bghop.jobs.grasp_options import GraspJob
 from bghop.jobs.prior_inputs import open_prior
 from bghop.prior.prior import Prior
+from bghop.prior.sampling import SampleOptions
 from bghop.synthesis.from_prior import hands_of, sample_hands, sample_options
-from bghop.synthesis.placement import up_rotation
+from bghop.synthesis.placement import fits, up_rotation
+from bghop.synthesis.prior_grasps import grasps_from_prior
 from bghop.synthesis.refine import refine_hands
-from bghop.synthesis.synthesize import Film, Synthesis, choose_diverse
+from bghop.synthesis.rows import Progress
+from bghop.synthesis.synthesize import Synthesis
 from bghop.threads import network_threads, one_thread
 
-SAMPLES_PER_RESULT = 2.0
-"""Samples drawn for every result of `--method prior`; the better ones that differ are kept."""
+_DISTILLING_SHARE = 0.5
+"""Of the whole time, for progress bars."""
 
 
 class PriorSynthesizer:
@@ -36,6 +38,10 @@ class PriorSynthesizer:
             prompts=[job.text],
         )  # fmt: skip
 
+    def sees(self, mesh: Mesh) -> bool:
+        """Whether an object fits into the prior's grid."""
+        return fits(mesh, self._prior.codec.spec)
+
     def __call__(
         self,
         mesh: Mesh,
@@ -43,34 +49,21 @@ class PriorSynthesizer:
         hand_model: HandModel,
         job: GraspJob,
         up: str,
-        progress: Callable[[int, int], None] | None,
+        progress: Progress | None,
     ) -> Synthesis:
         """Up to `job.num` grasps, best first."""
-        shares = (0.5, 1.0) if job.refine else (1.0, 1.0)
-
-        def part(start: float, end: float) -> Callable[[int, int], None]:
-            def tick(done: int, total: int) -> None:
-                if progress is not None:
-                    progress(round(1000 * (start + (end - start) * done / total)), 1000)
-
-            return tick
-
-        find = _distilled if job.method == "sds" else _drawn
-        hands, film = find(self._prior, mesh, hand_model, job, up, part(0.0, shares[0]))
-        with one_thread():
-            found = refine_hands(
-                [mesh], hands, hand_model, only_score=not job.refine,
-                progress=part(shares[0], 1.0),
+        if job.method == "sds":
+            return _distilled(self._prior, mesh, hand_model, job, up, progress)
+        if job.refine:
+            return grasps_from_prior(
+                mesh, self._prior, hand_model, num=job.num, prompt=job.text, seed=job.seed, up=up,
+                options=_sampler(self._prior, job), progress=progress,
             )  # fmt: skip
-            order = choose_diverse(found.hands, found.energy, job.num)
-        if film and job.refine:
-            film = (*film, ("refined", found.hands))
-        return Synthesis(
-            hands=found.hands.rows(order),
-            energy=found.energy[order],
-            terms={name: value[order] for name, value in found.terms.items()},
-            film=tuple((caption, each.rows(order)) for caption, each in film),
-        )
+        return _drawn(self._prior, mesh, hand_model, job, up, progress)
+
+
+def _sampler(prior: Prior, job: GraspJob) -> SampleOptions:
+    return sample_options(prior, steps=job.steps, given=True)
 
 
 def _drawn(
@@ -79,15 +72,15 @@ def _drawn(
     hand_model: HandModel,
     job: GraspJob,
     up: str,
-    progress: Callable[[int, int], None],
-) -> tuple[HandParameters, Film]:
-    """Samples of the prior."""
-    options = sample_options(prior, steps=25 if job.steps is None else job.steps, given=True)
+    progress: Progress | None,
+) -> Synthesis:
+    """Samples of the prior as they are, in the order of their energy."""
     hands = sample_hands(
-        mesh, prior, hand_model, num=round(SAMPLES_PER_RESULT * job.num), prompt=job.text,
-        seed=job.seed, up=up, present=hands_of(prior), options=options, progress=progress,
+        mesh, prior, hand_model, num=job.num, prompt=job.text, seed=job.seed, up=up,
+        present=hands_of(prior), options=_sampler(prior, job), progress=progress,
     )  # fmt: skip
-    return hands, ()
+    with one_thread():
+        return refine_hands([mesh], hands, hand_model, only_score=True).best(job.num)
 
 
 def _distilled(
@@ -96,9 +89,9 @@ def _distilled(
     hand_model: HandModel,
     job: GraspJob,
     up: str,
-    progress: Callable[[int, int], None],
-) -> tuple[HandParameters, Film]:
-    """Score distillation, and the moments that the job wants to see."""
+    progress: Progress | None,
+) -> Synthesis:
+    """Score distillation, refined, with the moments that the job wants to see."""
     from bghop.synthesis.score_distillation import default_options, distill
 
     options = default_options(prior)
@@ -107,14 +100,28 @@ def _distilled(
     wanted = [k for k in job.progress_strip if k <= options.steps]
     options = replace(options, watch=tuple(k / options.steps for k in wanted))
     film: list[tuple[str, HandParameters]] = []
+    share = _DISTILLING_SHARE if job.refine else 1.0
 
     def watch(iteration: int, hands: HandParameters) -> None:
         film.append((f"iteration {iteration}", hands))
 
+    def part(start: float, end: float) -> Progress:
+        def tick(done: int, total: int) -> None:
+            if progress is not None:
+                progress(round(1000 * (start + (end - start) * done / total)), 1000)
+
+        return tick
+
     with network_threads():
         found = distill(
             mesh, prior, hand_model=hand_model, prompts=[job.text], num=job.num, seed=job.seed,
-            options=options, R_prior_object=up_rotation(up).float(), progress=progress,
+            options=options, R_prior_object=up_rotation(up).float(), progress=part(0.0, share),
             watch=watch,
         )  # fmt: skip
-    return found.hands, tuple(film) if job.progress_strip else ()
+    with one_thread():
+        refined = refine_hands(
+            [mesh], found.hands, hand_model, only_score=not job.refine, progress=part(share, 1.0)
+        )
+    if film and job.refine:
+        film.append(("refined", refined.hands))
+    return replace(refined, film=tuple(film) if job.progress_strip else ()).best(job.num)

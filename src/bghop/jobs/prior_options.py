@@ -22,10 +22,10 @@ class PriorJob:
     """Folder of `bghop train` or `bghop import-checkpoint`."""
     num: int = 8
     seed: int = 0
-    steps: int = 25
-    """Of the sampler."""
-    guidance: float = 2.0
-    """1 is none; more follows the prompt more closely."""
+    steps: int | None = None
+    """Of the sampler; None for what suits the prior (`synthesis.from_prior.sample_options`)."""
+    guidance: float | None = None
+    """1 is none; more follows the prompt more closely; None for what suits the prior."""
     refine: bool = True
     """Whether sampled hands are brought into contact."""
     text_model: Path | None = None
@@ -99,11 +99,11 @@ def _common(job: PriorJob) -> tuple[tuple[bool, str], ...]:
         (1 <= job.num <= MOST_GRASPS, f"--num {job.num} is out of range: use 1 to {MOST_GRASPS}"),
         (0 <= job.seed < 2**63, f"--seed {job.seed} is out of range: use 0 to 2^63 - 1"),
         (
-            1 <= job.steps <= MOST_SAMPLER_STEPS,
+            job.steps is None or 1 <= job.steps <= MOST_SAMPLER_STEPS,
             f"--steps {job.steps} is out of range: use 1 to {MOST_SAMPLER_STEPS}",
         ),
         (
-            math.isfinite(job.guidance) and job.guidance >= 0,
+            job.guidance is None or (math.isfinite(job.guidance) and job.guidance >= 0),
             f"--guidance {job.guidance} is out of range: use 1 (none) to about 10",
         ),
         (

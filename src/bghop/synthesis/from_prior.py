@@ -42,16 +42,26 @@ def hands_of(prior: Prior) -> tuple[bool, bool]:
 
 
 def sample_options(
-    prior: Prior, *, steps: int = 25, guidance: float = 2.0, given: bool = False
+    prior: Prior,
+    *,
+    steps: int | None = None,
+    guidance: float | None = None,
+    given: bool = False,
 ) -> SampleOptions:
     """The sampler's settings for this kind of prior.
 
+    Where the object is known, by the user or by the object prior, hands take few steps and no
+    guidance: what they lack to contact is for refinement (docs/decisions.md has the comparison).
+
     Args:
         prior: the prior.
-        steps: of the sampler.
-        guidance: 1 is none.
+        steps: of the sampler; 8 if only hands are drawn, else 25, if None.
+        guidance: 1 is none; 1 if only hands are drawn, else 2, if None.
         given: whether a part is given.
     """
+    only_hands = prior.denoiser.level_per_part and (given or prior.objects is not None)
+    steps = steps if steps is not None else 8 if only_hands else 25
+    guidance = guidance if guidance is not None else 1.0 if only_hands else 2.0
     if prior.denoiser.level_per_part:
         return SampleOptions(steps=steps, guidance=guidance)
     times = RESAMPLE if given else 1

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from bghop.geometry.rotations import matrix_from_rotvec
@@ -44,6 +44,8 @@ class OptimizeOptions:
 class Optimized:
     """Candidates that survived, in no order."""
 
+    rows: Int[Tensor, "n"]
+    """Which of the starts they were."""
     hands: HandParameters
     terms: dict[str, Float[Tensor, "n"]]
     total: Float[Tensor, "n"]
@@ -57,6 +59,7 @@ class _Unknowns:
     translation: Tensor
     turn: Tensor
     angles: Tensor
+    rows: Tensor
     hands: HandParameters
     palm_wish: Tensor
     wanted: Tensor | None = None
@@ -88,6 +91,7 @@ class _Unknowns:
             translation=translation,
             turn=turn,
             angles=angles,
+            rows=self.rows[rows],
             hands=self.hands.rows(rows),
             palm_wish=self.palm_wish[rows],
             wanted=None if self.wanted is None else self.wanted[rows],
@@ -183,6 +187,7 @@ def optimize(
         terms, _ = evaluate_terms(state, probe, load, unknowns.palm_wish)
         terms |= _closeness(probe, state, hands, unknowns.wanted)
     return Optimized(
+        rows=unknowns.rows,
         hands=hands,
         terms=terms,
         total=energy.weighted_sum(terms, options.weights),
@@ -208,6 +213,7 @@ def _unknowns(
         translation=T[..., :3, 3].clone().requires_grad_(),
         turn=torch.zeros_like(T[..., :3, 3]).requires_grad_(),
         angles=angles.detach().clone().requires_grad_(),
+        rows=torch.arange(len(T), device=T.device),
         hands=starts.hands,
         palm_wish=starts.palm_wish,
         wanted=wanted,

@@ -123,13 +123,21 @@ def check_size(mesh: Mesh, spec: GridSpec) -> None:
     Raises:
         OptionError: It is longer than the grid holds.
     """
-    room = 2 * (spec.half_extent - MARGIN)
-    longest = float(mesh.extents.max())
-    if longest > room + 1e-9:
+    if not fits(mesh, spec):
         raise OptionError(
-            f"{mesh.name} is {100 * longest:.0f} cm long and this prior sees objects up to "
-            f"{100 * room:.0f} cm: use --scale to make it smaller, or --method optimize"
+            f"{mesh.name} is {100 * float(mesh.extents.max()):.0f} cm long and this prior sees "
+            f"objects up to {100 * _room(spec):.0f} cm: use --scale to make it smaller, or "
+            "--method optimize"
         )
+
+
+def fits(mesh: Mesh, spec: GridSpec) -> bool:
+    """Whether an object is short enough for the grid."""
+    return float(mesh.extents.max()) <= _room(spec) + 1e-9
+
+
+def _room(spec: GridSpec) -> float:
+    return 2 * (spec.half_extent - MARGIN)
 
 
 def _centred(mesh: Mesh, R: Float[Tensor, "n 3 3"]) -> Float[Tensor, "n 4 4"]:

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from bghop.geometry.rotations import matrix_from_rotvec
+from bghop.hands.axes import FINGERS_HAND, PALM_HAND
 from bghop.hands.model import HandModel, HandParameters
 
 Kind = Literal["palm", "clamp"]
@@ -91,10 +92,8 @@ def pose_preshapes(model: HandModel) -> PosedPreshapes:
     palm = vertices[:, :, model.regions.palm].mean(-2)
     thumb, fingers = pads[:, :, 0], pads[:, :, 1:3].mean(2)
 
-    # Palm normal and finger direction are axes of the wrist frame; left is the mirror of right.
-    sign = palm.new_tensor([1.0, -1.0])[None, :, None]
-    finger_direction = sign * palm.new_tensor([1.0, 0.0, 0.0])
-    palm_normal = palm.new_tensor([0.0, -1.0, 0.0]).expand_as(palm)
+    finger_direction = FINGERS_HAND.to(palm)[None]
+    palm_normal = PALM_HAND.to(palm).expand_as(palm)
 
     clamp_anchor = (thumb + fingers) / 2
     opposition = torch.nn.functional.normalize(fingers - thumb, dim=-1)

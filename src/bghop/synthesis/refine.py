@@ -1,7 +1,9 @@
 """Sampled hands made to touch: the optimiser from given hands.
 
-A sample says how the hands hold the object; its fingers are off the surface, or in it.
-The term `closeness` keeps the refined hands near the sample, weakly: contact comes first.
+A sample says how the hands hold the object; its fingers are off the surface, or in it. First every
+hand is taken out of the object (`settle`); then the optimiser, the same as without a prior, brings
+it into contact. The term `closeness` keeps the refined hands near the sample, weakly: contact comes
+first.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,8 +19,9 @@ from bghop.hands.model import HandModel, HandParameters
 from bghop.synthesis.energy import Load, Weights, weighted_sum
 from bghop.synthesis.optimize import Optimized, OptimizeOptions, evaluate_terms, optimize
 from bghop.synthesis.probe import HandState, Probe, make_probe, observe
+from bghop.synthesis.settle import settle
 from bghop.synthesis.starts import Starts
-from bghop.synthesis.synthesize import Synthesis, object_load
+from bghop.synthesis.synthesize import Synthesis, joined_syntheses, object_load
 
 PALM_NEAR = 0.015
 """Metres; a palm whose nearest points are this close in the sample is meant to touch."""
@@ -33,12 +36,10 @@ class RefineOptions:
     load_factor: float = 2.0
     sdf_resolution: int = 80
     """Samples along the object's longest side."""
+    settle: bool = True
+    """Whether hands are taken out of the object first."""
     optimize: OptimizeOptions = field(
-        default_factory=lambda: OptimizeOptions(
-            steps=100,
-            prune_at=(),
-            weights=Weights(closeness=0.02),
-        )
+        default_factory=lambda: OptimizeOptions(prune_at=(), weights=Weights(closeness=0.005))
     )
 
 
@@ -52,7 +53,10 @@ def refine(
     load: Load | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Optimized:
-    """Bring sampled hands into contact and out of the object; every row stays in its place.
+    """Bring sampled hands into contact and out of the object.
+
+    Every row stays in its place, unless `options.optimize` prunes: then `rows` of the result says
+    which are left.
 
     Args:
         probe: points of the hand model that the energy sees.
@@ -68,14 +72,51 @@ def refine(
         load = object_load(sdf, friction=options.friction, factor=options.load_factor)
     moving = hands.present if free is None else free & hands.present
     wish, _ = palm_wish(probe, sdf, hands)
-    starts = Starts(hands=hands, cost=wish.new_zeros(len(wish)), palm_wish=wish)
     with torch.no_grad():
         wanted = probe.model.joints(hands)
+    begin = settle(probe, sdf, hands, moving=moving) if options.settle else hands
+    starts = Starts(hands=begin, cost=wish.new_zeros(len(wish)), palm_wish=wish)
     found = optimize(
         probe, sdf, load, starts, options=options.optimize, wanted=wanted, free=moving,
         progress=progress,
     )  # fmt: skip
-    return replace(found, hands=kept_where(hands, found.hands, ~moving))
+    still = ~moving[found.rows]
+    return replace(found, hands=kept_where(hands.rows(found.rows), found.hands, still))
+
+
+def best_hands(
+    mesh: Mesh,
+    hands: HandParameters,
+    hand_model: HandModel,
+    *,
+    num: int,
+    options: RefineOptions | None = None,
+    free: Bool[Tensor, "n hand=2"] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Synthesis:
+    """Up to `num` sampled hands in contact, the best that differ, best first.
+
+    The worse half is dropped on the way, as the optimiser does with its own starts.
+
+    Args:
+        mesh: the object.
+        hands: more samples than are wanted, in the object's frame.
+        hand_model: its device decides where everything runs.
+        num: results wanted.
+        options: see `RefineOptions`.
+        free: hands that may move; all that are there if None.
+        progress: called with (steps done, steps in all).
+    """
+    options = options or RefineOptions()
+    if len(hands.present) > num:
+        pruned = replace(options.optimize, prune_at=OptimizeOptions().prune_at)
+        options = replace(options, optimize=pruned)
+    sdf = sdf_from_mesh(mesh, resolution=options.sdf_resolution)
+    found = refine(
+        make_probe(hand_model), sdf.to(hand_model.vertices_rest.device), hands, options=options,
+        free=free, progress=progress,
+    )  # fmt: skip
+    return Synthesis(hands=found.hands, energy=found.total, terms=found.terms).best(num)
 
 
 def refine_hands(
@@ -117,16 +158,8 @@ def refine_hands(
 
         moving = None if free is None else free[rows]
         found.append(refine(probe, sdf, some, options=options, free=moving, progress=tick))
-    names = found[0].terms
-    return Synthesis(
-        hands=HandParameters(
-            present=torch.cat([each.hands.present for each in found]),
-            T_object_hand=torch.cat([each.hands.T_object_hand for each in found]),
-            pose=torch.cat([each.hands.pose for each in found]),
-            shape=torch.cat([each.hands.shape for each in found]),
-        ),
-        energy=torch.cat([each.total for each in found]),
-        terms={name: torch.cat([each.terms[name] for each in found]) for name in names},
+    return joined_syntheses(
+        [Synthesis(hands=each.hands, energy=each.total, terms=each.terms) for each in found]
     )
 
 
@@ -143,7 +176,12 @@ def score(
     with torch.no_grad():
         wish, state = palm_wish(probe, sdf, hands)
         terms, _ = evaluate_terms(state, probe, load, wish)
-    return Optimized(hands=hands, terms=terms, total=weighted_sum(terms, options.optimize.weights))
+    return Optimized(
+        rows=torch.arange(len(wish), device=wish.device),
+        hands=hands,
+        terms=terms,
+        total=weighted_sum(terms, options.optimize.weights),
+    )
 
 
 def palm_wish(

@@ -1,6 +1,6 @@
 """Two hands for a given mesh: start, optimise, choose the best that differ."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +11,7 @@ from torch import Tensor
 from bghop.geometry.mesh import Mesh
 from bghop.geometry.sdf import SdfGrid, sdf_from_mesh
 from bghop.hands.model import HandModel, HandParameters
+from bghop.interaction import joined
 from bghop.physics.equilibrium import gravity_loads
 from bghop.physics.settings import mass_from_volume
 from bghop.synthesis.energy import Load
@@ -53,6 +54,29 @@ class Synthesis:
     terms: dict[str, Float[Tensor, "n"]]
     film: Film = ()
     """Moments on the way; rows are those of `hands`."""
+    method: str = ""
+    """Which way found them, where the caller left the choice; else empty."""
+    notes: tuple[str, ...] = ()
+    """What the user should know."""
+
+    def best(self, num: int) -> "Synthesis":
+        """Up to `num` of them, the best that differ (see `choose_diverse`), best first."""
+        order = choose_diverse(self.hands, self.energy, num)
+        return Synthesis(
+            hands=self.hands.rows(order),
+            energy=self.energy[order],
+            terms={name: value[order] for name, value in self.terms.items()},
+            film=tuple((caption, hands.rows(order)) for caption, hands in self.film),
+        )
+
+
+def joined_syntheses(found: Sequence[Synthesis]) -> Synthesis:
+    """One after the other, without films."""
+    return Synthesis(
+        hands=joined([each.hands for each in found]),
+        energy=torch.cat([each.energy for each in found]),
+        terms={name: torch.cat([each.terms[name] for each in found]) for name in found[0].terms},
+    )
 
 
 def object_load(sdf: SdfGrid, *, friction: float, factor: float = 1.0) -> Load:
@@ -114,12 +138,7 @@ def synthesize(
         make_probe(hand_model), sdf, load, starts, options=options.optimize,
         progress=progress,
     )  # fmt: skip
-    order = choose_diverse(found.hands, found.total, num)
-    return Synthesis(
-        hands=found.hands.rows(order),
-        energy=found.total[order],
-        terms={name: value[order] for name, value in found.terms.items()},
-    )
+    return Synthesis(hands=found.hands, energy=found.total, terms=found.terms).best(num)
 
 
 def choose_diverse(hands: HandParameters, energy: Float[Tensor, "n"], num: int) -> Int[Tensor, "m"]:

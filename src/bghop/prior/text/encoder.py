@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import torch
 
-from bghop.errors import OptionError
+from bghop.errors import OptionError, PromptError
 from bghop.prior.text.clip import ClipText
 from bghop.prior.text.object_text import ObjectText
 from bghop.prior.text.tokens import TextEncoder, TextTokens, checked_prompts
@@ -24,12 +24,12 @@ class NoText:
         """No tokens.
 
         Raises:
-            OptionError: a prompt is not empty.
+            PromptError: a prompt is not empty.
         """
         prompts = checked_prompts(prompts)
         for prompt in prompts:
             if prompt.strip():
-                raise OptionError(
+                raise PromptError(
                     f"this prior was trained without text and cannot use '{prompt}': leave the "
                     "prompt empty, or use a checkpoint that has a text encoder"
                 )

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from bghop.errors import OptionError
+from bghop.errors import OptionError, PromptError
 from bghop.prior.text.minilm import DIM, REMEDY, MiniLm, find_minilm
 from bghop.prior.text.nouns import NounTable, load_noun_table
 from bghop.prior.text.phrases import Phrase, find_phrase
@@ -63,13 +63,13 @@ class ObjectText:
         """The object that a prompt names, as it will be embedded; None for an empty prompt.
 
         Raises:
-            OptionError: there are words but none that can be an object.
+            PromptError: there are words but none that can be an object.
         """
         if not prompt.strip():
             return None
         phrase = find_phrase(prompt, self.table.names)
         if phrase is None:
-            raise OptionError(
+            raise PromptError(
                 f"the prompt '{prompt}' names no object: write its name, such as 'mug', or leave "
                 "the prompt empty"
             )
@@ -79,7 +79,7 @@ class ObjectText:
         """One token a prompt; zeros and `given` False for empty ones.
 
         Raises:
-            OptionError: no object is named, or its name is unknown and MiniLM is not there.
+            PromptError: no object is named, or its name is unknown and MiniLM is not there.
         """
         phrases = [self.read(prompt) for prompt in checked_prompts(prompts)]
         vectors = [
@@ -99,7 +99,7 @@ class ObjectText:
         if model is None:
             near = self.table.nearest(name)
             hint = f" (near: {', '.join(near)})" if near else ""
-            raise OptionError(
+            raise PromptError(
                 f"'{name}' is not among the {len(self.table.rows):,} object names shipped with "
                 f"bghop{hint}: use one of those, or for any name {REMEDY}"
             )
