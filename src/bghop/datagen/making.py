@@ -178,9 +178,10 @@ def _rows(checked: Checked, rows: torch.Tensor) -> Checked:
 
 
 def _stored(shape: Shape) -> StoredObject:
+    # Without triangles, which would be most of the file: provenance has what they are made of.
     if shape.thing is None:
-        return object_from_mesh(shape.key, shape.mesh)
-    return object_from_articulated(shape.key, shape.thing)
+        return object_from_mesh(shape.key, shape.mesh, triangles=False)
+    return object_from_articulated(shape.key, shape.thing, triangles=False)
 
 
 def _records(
