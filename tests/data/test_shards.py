@@ -10,13 +10,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from test_record import same
 
 from bghop.data.origin import Origin
 from bghop.data.quality import FLAGS, flagged
 from bghop.data.record import RECORDS, concatenate_records, read_records, write_records
 from bghop.data.shards import join_tables
 from bghop.errors import DataError
-from test_record import same
 
 ROWS = 5
 
@@ -130,7 +130,7 @@ def test_flags_follow_from_the_numbers_and_rows_can_be_left_out_by_them(full, re
     assert full.without(()) is full
     with pytest.raises(DataError, match="unknown quality flag 'ugly': use some of far, deep"):
         full.without(("ugly",))
-    with pytest.raises(DataError, match="have no quality flags.*import the data again"):
+    with pytest.raises(DataError, match=r"have no quality flags.*import the data again"):
         records.without(("far",))
 
 

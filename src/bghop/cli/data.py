@@ -163,6 +163,8 @@ class Mix:
     """Folder of the joined set."""
     weights: Annotated[tuple[float, ...], tyro.conf.arg(metavar="X [X ...]")] = ()
     """Share of each set in the training, relative; all alike if not given."""
+    skip_broken: bool = False
+    """Leave out damaged files of sets in many files, and name them, instead of stopping."""
     overwrite: bool = False
     """Replace a data set in --out."""
 
@@ -171,9 +173,12 @@ class Mix:
         from bghop.jobs.data_mix import MixDataJob, run_mix_job
 
         job = MixDataJob(
-            folders=self.folders, out=self.out, weights=self.weights, overwrite=self.overwrite
-        )
+            folders=self.folders, out=self.out, weights=self.weights,
+            skip_broken=self.skip_broken, overwrite=self.overwrite,
+        )  # fmt: skip
         for each in run_mix_job(job):
+            for broken in each.broken:
+                print(f"{each.name}: left out: {broken}", file=sys.stderr)
             print(f"{each.name}: {each.rows} records, {each.share:.0%} of the training")
         return 0
 

@@ -120,13 +120,12 @@ def compare_readings(
 
 
 def readings_of_records(
-    hands: HandParameters, model: HandModel, mean_pose: Float[Tensor, "hand=2 15 3"] | None
+    hands: HandParameters, mean_pose: Float[Tensor, "hand=2 15 3"] | None
 ) -> dict[str, HandParameters]:
     """What records may be if something went wrong before, by the words behind an "if".
 
     Args:
         hands: of the records.
-        model: theirs.
         mean_pose: of MANO's files, for hands of that model.
     """
     every = torch.ones(len(hands.present), dtype=torch.bool)
@@ -138,7 +137,7 @@ def readings_of_records(
         "left and right are swapped": swapped,
         "hands are mirrored": mirror_where(hands, every),
         "places of hands are in millimetres": scaled(hands, 0.001),
-        "places of hands are thousandths of metres": scaled(hands, 1000.0),
+        "places of hands were divided by 1000 once too often": scaled(hands, 1000.0),
     }
     if mean_pose is not None:
         found["poses have the mean pose once too often"] = replace(

@@ -182,9 +182,7 @@ def without_shards(file: TableFile, bad_rows: Sequence[int], why: str) -> TableF
         first += count
     if not kept:
         raise DataError(f"{_few(broken)}: no shard is left; {why}")
-    return replace(
-        file, table=pa.concat_tables(kept), shards=tuple(shards), broken=tuple(broken)
-    )
+    return replace(file, table=pa.concat_tables(kept), shards=tuple(shards), broken=tuple(broken))
 
 
 def _missing(path: Path, names: list[str]) -> list[BrokenShard]:

@@ -46,7 +46,7 @@ class TableFile:
     header: dict[str, Any]
     table: Any
     shards: tuple[tuple[Path, int], ...] = ()
-    """Files that the rows are from, in order, with their numbers of rows; empty: all from `path`."""
+    """Files that the rows are from, in order, each with its number of rows; empty: `path`."""
     broken: tuple[BrokenShard, ...] = ()
     """Shards that were left out because the caller asked for it."""
 
