@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from bghop.cli.data_check import Check
 from bghop.cli.data_import import (
     Arctic,
     ContactPose,
@@ -198,6 +199,7 @@ class Data:
         | Annotated[Hot3d, tyro.conf.subcommand("hot3d", prefix_name=False)]
         | Annotated[ContactPose, tyro.conf.subcommand("contactpose", prefix_name=False)]
         | Annotated[Taco, tyro.conf.subcommand("taco", prefix_name=False)]
+        | Annotated[Check, tyro.conf.subcommand("check", prefix_name=False)]
         | Annotated[Mix, tyro.conf.subcommand("mix", prefix_name=False)]
         | Annotated[Families, tyro.conf.subcommand("families", prefix_name=False)]
     )

@@ -96,7 +96,7 @@ def compare_readings(
     others: Mapping[str, Float[Tensor, "b hand=2 finger=5"]],
     present: Bool[Tensor, "b hand=2"],
 ) -> tuple[Comparison, ...]:
-    """Each other reading against the assumed one; readings that change nothing are left out.
+    """Each other reading against the assumed one, on the hands that it changes, if any.
 
     Args:
         assumed: misfits of `pad_misfits`.
@@ -107,8 +107,9 @@ def compare_readings(
     for name, other in others.items():
         touching = present & (_touches(assumed) | _touches(other))
         mine, theirs = (each[touching].mean(-1) for each in (assumed, other))
-        differ = (mine - theirs).abs() > 1e-6
-        if not differ.any():
+        differ = (mine - theirs).abs() > 1e-6  # one side only, of readings of left hands
+        mine, theirs = mine[differ], theirs[differ]
+        if not len(mine):
             continue
         found.append(
             Comparison(
