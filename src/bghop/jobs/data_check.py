@@ -101,7 +101,8 @@ def run_check_job(job: CheckDataJob, *, listener: CheckListener | None = None) -
     file = read_shards(job.folder / RECORDS_FILE, RECORDS, same=SAME, skip_broken=True)
     every, objects = records_of(file), read_objects(job.folder / OBJECTS_FILE)
     problems = problems_of(every)
-    lost = [i for i, key in enumerate(every.object) if key not in set(objects.keys)]
+    known = set(objects.keys)
+    lost = [i for i, key in enumerate(every.object) if key not in known]
     findings = [*_of_files(file.broken), *_of_problems(problems), *_of_lost(every, lost)]
     out = {*lost, *(each.row for each in problems)}
     records = every.rows([i for i in range(len(every)) if i not in out]) if out else every

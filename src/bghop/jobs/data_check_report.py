@@ -90,7 +90,7 @@ def _figures(found: CheckedData) -> Figures:
         known = clearance[~clearance.isnan()]
         inside = float((-known.clamp_max(0)).mean()) if len(known) else None
         items += [
-            ("depth", number(inside, digits=2, scale=1000, unit=" mm"),
+            ("depth", number(inside, digits=2, scale=1000.0, unit=" mm"),
              "deepest vertex of a hand, mean"),
             ("apart", number(spread.apart_cm, digits=1, unit=" cm"), "two records of one object"),
             ("fingers apart", number(spread.fingers_apart_cm, digits=2, unit=" cm"),
@@ -124,7 +124,7 @@ def _most(records: Records, name: str, values: Sequence[str]) -> Table:
     rows = tuple(
         (value or "(none)", (
             Value(text=str(count)),
-            number(count / len(records), digits=1, scale=100, unit=" %"),
+            number(count / len(records), digits=1, scale=100.0, unit=" %"),
         ))
         for value, count in every.most_common(_MOST_ROWS)
     )  # fmt: skip
@@ -148,12 +148,12 @@ def _sides(measured: Measured) -> Table:
     there = [percent(int(present[:, k].sum()), total) for k in range(2)]
     rows = (
         ("there", tuple(there)),
-        ("penetration depth, mm", pair(means(depth), digits=2, scale=1000)),
-        ("skin within 5 mm, %", pair(means(found.contact), digits=1, scale=100)),
+        ("penetration depth, mm", pair(means(depth), digits=2, scale=1000.0)),
+        ("skin within 5 mm, %", pair(means(found.contact), digits=1, scale=100.0)),
         ("fingers in contact", pair(means(found.fingers), digits=2)),
-        ("nothing within 5 mm, %", pair(means(found.contact == 0), digits=1, scale=100)),
+        ("nothing within 5 mm, %", pair(means(found.contact == 0), digits=1, scale=100.0)),
         ("beyond a joint limit, rad", pair(means(found.limit_excess), digits=3)),
-        ("wrist to the object's box, cm", pair(means(found.wrist), digits=1, scale=100)),
+        ("wrist to the object's box, cm", pair(means(found.wrist), digits=1, scale=100.0)),
     )
     caption = f"Means over the hands of {total} records at random."
     return Table(head=("", "left", "right"), rows=rows, caption=caption)
@@ -192,9 +192,9 @@ def _distributions(measured: Measured) -> Picture:
     found = measured.measures
 
     panels = (
-        _panel("clearance, mm (inside < 0)", found.clearance, 1000, -3.0, 3.0),
-        _panel("skin within 5 mm, %", found.contact, 100, 0.0, 10.0),
-        _panel("beyond a limit, rad", found.limit_excess, 1, 0.0, 0.5),
+        _panel("clearance, mm (inside < 0)", found.clearance, 1000.0, -3.0, 3.0),
+        _panel("skin within 5 mm, %", found.contact, 100.0, 0.0, 10.0),
+        _panel("beyond a limit, rad", found.limit_excess, 1.0, 0.0, 0.5),
     )
     return Picture(
         name="distributions.png", title="Contact, depth and limits", png=plot_panels(panels),
@@ -222,7 +222,7 @@ def _conventions(found: CheckedData) -> tuple[Block, ...]:
     rows = tuple(
         (each.name, (
             Value(text=where), Value(text=str(each.hands)), number(each.assumed_mm, digits=1),
-            number(each.other_mm, digits=1), number(each.closer, digits=0, scale=100, unit=" %"),
+            number(each.other_mm, digits=1), number(each.closer, digits=0, scale=100.0, unit=" %"),
             Value(text="yes" if each.doubtful else "no"),
         ))
         for each, where in every
