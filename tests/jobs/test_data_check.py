@@ -19,7 +19,8 @@ from bghop.errors import DataError, OptionError
 from bghop.geometry.shapes import box
 from bghop.hands.model import HandParameters
 from bghop.jobs.check_options import CheckDataJob
-from bghop.jobs.data_check import numbers_of_check, run_check_job
+from bghop.jobs.checked_data import numbers_of_check
+from bghop.jobs.data_check import run_check_job
 from knobs import grasp, knobs
 
 NUM = 60

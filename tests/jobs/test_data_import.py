@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 import torch
 
-from arctic_like import MANO, NUM, SEQUENCES, truth, write_arctic, write_mano_files
+from arctic_like import MANO, NUM, SEQUENCES, stand_still, truth, write_arctic, write_mano_files
 from bghop.data.objects_file import read_objects
 from bghop.data.record import read_records
 from bghop.errors import DataError, HandModelError, OptionError, ResultError
 from bghop.geometry.shapes import box
 from bghop.hands.joints import BONES_FROM_MANO
 from bghop.hands.mano import load_mano, wrist_pose_from_mano
-from bghop.jobs.data_import import check_size, own_split, run_import_job
+from bghop.jobs.data_import import own_split, run_import_job
+from bghop.jobs.import_objects import check_size
 from bghop.jobs.import_options import ImportDataJob
 from foreign_like import write_ho3d
 
@@ -109,17 +110,7 @@ def test_real_distances_decide_about_contact(job):
 
 @pytest.mark.usefixtures("everything")
 def test_frames_that_repeat_the_one_before_are_left_out(job, folders, tmp_path):
-    root = write_arctic(tmp_path / "still")
-    for path in (root / "raw_seqs" / "s01").glob("*"):
-        content = np.load(path, allow_pickle=True)
-        if path.name.endswith("object.npy"):
-            np.save(path, np.repeat(content[:1], NUM, axis=0))
-        else:
-            hands = content.item()
-            for side in hands.values():
-                for name in ("rot", "pose", "trans"):
-                    side[name] = np.repeat(side[name][:1], NUM, axis=0)
-            np.save(path, hands, allow_pickle=True)
+    root = stand_still(write_arctic(tmp_path / "still"), "s01")
     made = run_import_job(replace(job, root=root, out=tmp_path / "few"))
     assert made.counts.in_contact == 3 * NUM
     assert made.counts.kept == NUM + 2

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from arctic_like import NUM, write_arctic, write_mano_files
+from arctic_like import NUM, stand_still, write_arctic, write_mano_files
 from bghop.data.arctic import ARCTIC, find_sequences
 from bghop.data.mano_numbers import ManoHands
 from bghop.data.objects import stack_objects
@@ -22,19 +22,11 @@ MENDED, OFFICIAL = "left shapes have mended directions", "left shapes have the o
 def world(tmp_path_factory):
     """Two sequences of still hands, and objects with a ball under every finger pad."""
     base = tmp_path_factory.mktemp("still")
-    root, mano = write_arctic(base / "root"), write_mano_files(base / "mano")
-    for path in (root / "raw_seqs").rglob("*.npy"):
-        content = np.load(path, allow_pickle=True)
-        if path.name.endswith("object.npy"):
-            content = np.repeat(content[:1], NUM, axis=0)
-            content[:, 0] = 0
-            np.save(path, content)
-        else:
-            hands = content.item()
-            for side in hands.values():
-                for name in ("rot", "pose", "trans"):
-                    side[name] = np.repeat(side[name][:1], NUM, axis=0)
-            np.save(path, hands, allow_pickle=True)
+    root, mano = stand_still(write_arctic(base / "root")), write_mano_files(base / "mano")
+    for path in (root / "raw_seqs").rglob("*.object.npy"):
+        content = np.load(path)
+        content[:, 0] = 0  # the object that is made below is rigid
+        np.save(path, content)
     own = ManoHands.of(mano, flat_hand_mean=False, fix_left_shapedirs=False)
     sequences, things = find_sequences(root)[:2], []
     for sequence in sequences:

@@ -46,7 +46,8 @@ class Check:
         )  # fmt: skip
         check_check_options(job)  # before torch is imported: a typing error is told at once
         from bghop.cli.progress import Talker
-        from bghop.jobs.data_check import CheckListener, numbers_of_check, run_check_job
+        from bghop.jobs.checked_data import numbers_of_check
+        from bghop.jobs.data_check import CheckListener, run_check_job
 
         talker, quiet = Talker(quiet=self.quiet), self.quiet
 

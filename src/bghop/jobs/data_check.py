@@ -5,26 +5,22 @@ Damaged files and rows do not stop it: they are the first things it finds.
 """
 
 import time
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
 
 from bghop.data.objects import ObjectStore
 from bghop.data.objects_file import read_objects
-from bghop.data.quality import FLAGS
 from bghop.data.readings import Comparison, compare_readings, pad_misfits, readings_of_records
 from bghop.data.record import RECORDS, SAME, Problem, Records, problems_of, records_of
 from bghop.data.shards import read_shards
 from bghop.data.tables import BrokenShard
 from bghop.errors import BghopError, DataError
-from bghop.evaluation.record_measures import Measures, measure_records
-from bghop.evaluation.spread import Spread, spread_of
+from bghop.evaluation.record_measures import measure_records
+from bghop.evaluation.spread import spread_of
 from bghop.evaluation.suspicions import (
     Finding,
     suspicions_of_hands,
@@ -37,46 +33,13 @@ from bghop.hands.mano import load_mano
 from bghop.hands.model import HandModel
 from bghop.hands.open_hand import load_open_hand
 from bghop.jobs.check_options import CheckDataJob, check_check_options
+from bghop.jobs.checked_data import CheckedData, Measured
+from bghop.jobs.data_check_report import write_check_report
 from bghop.jobs.data_folder import OBJECTS_FILE, RECORDS_FILE
 
 IMPORT_FILE = "import.json"
 _READ_OTHERWISE = 400
 """Rows that other readings are tried on."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Measured:
-    """A sample of the records whose hands were posed."""
-
-    records: Records
-    measures: Measures
-    model: HandModel
-    spread: Spread
-    readings: tuple[Comparison, ...]
-    """Other readings against the records as they are."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class CheckedData:
-    """What was found."""
-
-    folder: Path
-    records: Records
-    """Those that can be used."""
-    objects: int
-    """In the store."""
-    findings: tuple[Finding, ...]
-    """Worst first."""
-    convention: tuple[Comparison, ...]
-    """What the import noted of the data set's conventions."""
-    measured: Measured | None
-    """None: the hand model was not at hand."""
-    seconds: float
-
-    @property
-    def fine(self) -> bool:
-        """Nothing is wrong or suspicious."""
-        return all(each.level == "note" for each in self.findings)
 
 
 class CheckListener:
@@ -131,71 +94,10 @@ def run_check_job(job: CheckDataJob, *, listener: CheckListener | None = None) -
         findings=tuple(sorted(findings, key=lambda each: order.index(each.level))),
         measured=measured, seconds=time.perf_counter() - start,
     )  # fmt: skip
-    from bghop.jobs.data_check_report import write_check_report
-
     listener.stage("report", 0, 1)
     write_check_report(job, found, say=listener.said)
     listener.stage("report", 1, 1)
     return replace(found, seconds=time.perf_counter() - start)
-
-
-def numbers_of_check(found: CheckedData) -> dict[str, Any]:
-    """Everything as plain values for JSON."""
-    records = found.records
-    content: dict[str, Any] = {
-        "folder": str(found.folder), "fine": found.fine, "records": len(records),
-        "objects": found.objects, "hand_model": records.hand_model,
-        "findings": [vars(each) for each in found.findings],
-        "splits": splits_of(records),
-        "hands": {
-            "left": int(records.hands.present[:, 0].sum()),
-            "right": int(records.hands.present[:, 1].sum()),
-            "both": int(records.hands.present.all(-1).sum()),
-        },
-        "text_share": sum(map(bool, records.text)) / len(records),
-        "texts": len(set(records.text) - {""}),
-        "flags": flags_of(records),
-        "convention": [vars(each) for each in found.convention],
-        "seconds": round(found.seconds, 2),
-    }  # fmt: skip
-    if found.measured is not None:
-        content["measured"] = len(found.measured.records)
-        content["readings"] = [vars(each) for each in found.measured.readings]
-        content["sides"] = {
-            side: {name: _quantiles(getattr(found.measured.measures, name)[:, k])
-                   for name in ("clearance", "contact", "fingers", "limit_excess")}
-            for k, side in enumerate(("left", "right"))
-        }  # fmt: skip
-    return content
-
-
-def splits_of(records: Records) -> dict[str, dict[str, int]]:
-    """Records, objects and sequences of each split, largest first."""
-    found: dict[str, dict[str, int]] = {}
-    for split, count in Counter(records.split).most_common():
-        rows = [i for i, own in enumerate(records.split) if own == split]
-        found[split] = {"records": count, "objects": len({records.object[i] for i in rows})}
-        if records.origin is not None:
-            own = {(records.source[i], records.origin.sequence[i]) for i in rows}
-            found[split]["sequences"] = len(own)
-    return found
-
-
-def flags_of(records: Records) -> dict[str, int] | None:
-    """Records that have each quality flag; None if they were not measured."""
-    if records.quality is None:
-        return None
-    every = Counter(flag for flags in records.quality.flags for flag in flags)
-    return {flag: every[flag] for flag in FLAGS}
-
-
-def _quantiles(values: torch.Tensor) -> dict[str, float] | None:
-    known = values[~values.isnan()].double()
-    if not len(known):
-        return None
-    points = torch.tensor([0.05, 0.5, 0.95], dtype=torch.float64)
-    low, middle, high = known.quantile(points).tolist()
-    return {"mean": float(known.mean()), "p05": low, "median": middle, "p95": high}
 
 
 def _model_of(records: Records, mano: Path | None) -> HandModel | None:

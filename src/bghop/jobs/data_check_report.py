@@ -12,7 +12,7 @@ from bghop.data.record import Records
 from bghop.drawing.distributions import Panel, plot_panels
 from bghop.errors import BghopError
 from bghop.jobs.check_options import CheckDataJob
-from bghop.jobs.data_check import CheckedData, Measured, flags_of, splits_of
+from bghop.jobs.checked_data import CheckedData, Measured, flags_of, splits_of
 from bghop.jobs.data_pictures import at_random, contact_picture, meshes_of, sheet_picture
 from bghop.reporting.blocks import (
     NOTHING,

@@ -11,7 +11,7 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,8 @@ from bghop.data.adapters import adapter_named
 from bghop.data.clips import Clip
 from bghop.data.convention import in_convention, retargeted
 from bghop.data.mano_numbers import ManoHands
-from bghop.data.objects import ObjectStore, StoredObject
-from bghop.data.objects_file import read_objects, write_objects
-from bghop.data.objects_from_mesh import REACH, object_from_articulated, object_from_mesh
+from bghop.data.objects import ObjectStore
+from bghop.data.objects_file import read_objects
 from bghop.data.readings import Comparison
 from bghop.data.record import RECORDS, Records, concatenate_records, write_records
 from bghop.data.selection import NOTHING, Counts, SelectOptions, select
@@ -33,21 +32,18 @@ from bghop.data.shards import join_tables
 from bghop.errors import BghopError, DataError, OptionError, ResultError
 from bghop.evaluation.record_measures import measure_records
 from bghop.files import read_json, remove, write_json, writing
-from bghop.geometry.articulated import ArticulatedObject
-from bghop.geometry.mesh import Mesh
 from bghop.hands.mano import load_mano
 from bghop.hands.model import HandModel
 from bghop.hands.open_hand import load_open_hand
 from bghop.jobs.data_folder import OBJECTS_FILE, RECORDS_FILE, DataFolder
 from bghop.jobs.import_convention import compare_conventions
+from bghop.jobs.import_objects import OR_SKIP, write_import_objects
 from bghop.jobs.import_options import ImportDataJob, check_import_options
 from bghop.processes import run_all
 from bghop.version import __version__
 
 STATE_FILE, COUNTS = "import.json", "counts.json"
 _FORMAT, _FORMAT_VERSION = "bghop-import", 2
-_OR_SKIP = "; or leave out what is broken with --skip-broken"
-_SMALLEST, _LARGEST = 0.005, 3.0
 _NO_SHARDS = 10**9  # a part is one file
 
 
@@ -111,7 +107,9 @@ def run_import_job(job: ImportDataJob, *, listener: ImportListener | None = None
     state = "kept" if facts else "done"
     if facts is None:
         folder.begin(overwrite=job.overwrite)
-        broken_objects = _write_objects(job, adapter, sequences, listener)
+        broken_objects = write_import_objects(
+            job, adapter, sequences, progress=partial(listener.stage, "objects")
+        )
         facts = _read_all(job, adapter, sequences, splits, folder, listener)
         facts["broken"] = {**broken_objects, **facts["broken"]}
         folder.finish(**facts)
@@ -122,63 +120,6 @@ def run_import_job(job: ImportDataJob, *, listener: ImportListener | None = None
         broken=facts.get("broken", {}),
         convention=tuple(Comparison(**each) for each in facts.get("convention", ())),
     )  # fmt: skip
-
-
-def _write_objects(
-    job: ImportDataJob,
-    adapter: Adapter,
-    sequences: list[ForeignSequence],
-    listener: ImportListener,
-) -> dict[str, str]:
-    """All objects of the sequences; those that cannot be read, if they may be left out.
-
-    Raises:
-        BghopError: An object cannot be read and may not be left out, or none can.
-    """
-    names = sorted({name for each in sequences for name in each.objects})
-    path, broken = job.out / OBJECTS_FILE, {}
-    if path.exists():
-        there = read_objects(path).keys
-        return {f"object {name}": "cannot be read" for name in names if name not in there}
-    made: list[StoredObject] = []
-    for number, name in enumerate(names):
-        listener.stage("objects", number, len(names))
-        try:
-            thing = adapter.thing(job.root, name)
-            check_size(name, thing)
-        except BghopError as error:
-            if not job.skip_broken:
-                raise type(error)(f"{error}{_OR_SKIP}") from error
-            broken[f"object {name}"] = str(error)
-            continue
-        made.append(
-            object_from_mesh(name, thing)
-            if isinstance(thing, Mesh)
-            else object_from_articulated(name, thing)
-        )
-    if not made:
-        raise DataError(f"no object can be read; {next(iter(broken.values()))}")
-    write_objects(path, made, reach=REACH)
-    return broken
-
-
-def check_size(name: str, thing: Mesh | ArticulatedObject) -> None:
-    """Refuse what two hands cannot hold; grids of it would fill the memory, too.
-
-    Raises:
-        DataError: It is longer than 3 m or shorter than 5 mm; says which unit would do.
-    """
-    parts = (thing,) if isinstance(thing, Mesh) else thing.parts
-    size = max(float(part.extents.max()) for part in parts)
-    if not _SMALLEST <= size <= _LARGEST:
-        fits = [
-            unit for unit, metres in (("millimetres", 0.001), ("centimetres", 0.01))
-            if _SMALLEST <= size * metres <= _LARGEST
-        ]  # fmt: skip
-        guess = f" (its file seems to be in {fits[0]})" if fits and size > _LARGEST else ""
-        raise DataError(
-            f"object {name} is {size:.3g} m long{guess}: give the data set as it was downloaded"
-        )
 
 
 def _read_all(
@@ -274,7 +215,7 @@ def _read_sequence(
             errors.append(error)
     except BghopError as problem:
         if not job.skip_broken:
-            raise type(problem)(f"sequence {sequence.key}: {problem}{_OR_SKIP}") from problem
+            raise type(problem)(f"sequence {sequence.key}: {problem}{OR_SKIP}") from problem
         found, errors, total, broken = [], [torch.zeros(0)], NOTHING, str(problem)
     with writing(folder):
         remove(folder)
