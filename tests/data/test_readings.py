@@ -81,6 +81,12 @@ def test_few_hands_decide_nothing_and_readings_that_change_nothing_are_left_out(
     assert doubtful(few, objects, hand_model, mean_pose) == {}
     index, joint = torch.zeros(NUM, dtype=torch.int64), torch.zeros(NUM)
     same = pad_misfits(hands, hand_model, objects, index, joint)
+    # Some hands touch by chance in any reading.
+    (found,) = compare_readings(
+        pad_misfits(wrong, hand_model, objects, index, joint), {"right": same}, hands.present
+    )
+    assert found.doubtful
+    assert not replace(found, tried=10 * found.hands + 1).doubtful
     assert compare_readings(same, {"nothing changes": same}, hands.present) == ()
 
 

@@ -24,8 +24,8 @@ _FINGERS = 3
 _FARTHEST = 0.030
 """Metres; what is farther says no more."""
 _DEPTH = 3.0
-_FEWEST = 20
-"""Hands; fewer decide nothing."""
+_FEWEST, _TOUCH = 20, 0.1
+"""Hands, and share of those that were tried; fewer decide nothing: some always touch by chance."""
 _GAIN, _CLOSER, _RATIO = 0.002, 0.7, 0.8
 
 
@@ -34,8 +34,10 @@ class Comparison:
     """Another reading against the assumed one, on the hands that touch in either."""
 
     name: str
+    tried: int
+    """Hands that were read both ways."""
     hands: int
-    """Compared."""
+    """Compared: those that touch in either, and differ."""
     assumed_mm: float
     """Mean misfit of the five finger pads, see `pad_misfits`."""
     other_mm: float
@@ -46,7 +48,7 @@ class Comparison:
     def doubtful(self) -> bool:
         """The other reading fits clearly better."""
         return (
-            self.hands >= _FEWEST
+            self.hands >= max(_FEWEST, _TOUCH * self.tried)
             and self.closer > _CLOSER
             and self.assumed_mm - self.other_mm > 1000 * _GAIN
             and self.other_mm < _RATIO * self.assumed_mm
@@ -113,8 +115,9 @@ def compare_readings(
             continue
         found.append(
             Comparison(
-                name=name, hands=len(mine), assumed_mm=1000 * float(mine.mean()),
-                other_mm=1000 * float(theirs.mean()), closer=float((theirs < mine).float().mean()),
+                name=name, tried=int(present.sum()), hands=len(mine),
+                assumed_mm=1000 * float(mine.mean()), other_mm=1000 * float(theirs.mean()),
+                closer=float((theirs < mine).float().mean()),
             )
         )  # fmt: skip
     return tuple(found)

@@ -121,7 +121,7 @@ def suspicions_of_hands(
         ("deep", measures.clearance < -DEEP, _SOME, f"hands are over {1000 * DEEP:g} mm inside "
          "their object", "check the object's size and the hands' shapes, or leave them out "
          "(data.leave_out=deep)"),
-        ("bent", measures.limit_excess > BENT, _SOME, f"hands have a joint over {BENT:g} rad "
+        ("bent", measures.limit_excess > BENT, _MANY, f"hands have a joint over {BENT:g} rad "
          "beyond its limit", "check whether the mean pose was added twice or left and right are "
          "swapped, or leave them out (data.leave_out=bent)"),
         ("shape", strange, _FEW, "hands have shape parameters over twice their range",
