@@ -210,8 +210,8 @@ def test_bad_rows_and_broken_files_are_found_and_the_rest_is_looked_at(check, go
 
 def test_what_the_import_noted_is_told(check, good, tmp_path):
     check(good)
-    doubt = {"name": "poses count from the flat hand", "tried": 900, "hands": 300, "assumed_mm": 20.0,
-             "other_mm": 7.0, "closer": 0.95}  # fmt: skip
+    doubt = {"name": "poses count from the flat hand", "tried": 900, "hands": 300,
+             "assumed_mm": 20.0, "other_mm": 7.0, "closer": 0.95}  # fmt: skip
     note = {"convention": [doubt], "broken": {"s01/box": "it is cut"}}
     (tmp_path / "set" / "import.json").write_text(json.dumps(note))
     _, findings = check.again()

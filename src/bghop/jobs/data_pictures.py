@@ -35,12 +35,13 @@ def at_random(objects: Sequence[str], *, most: int = SHEET_CELLS, seed: int = 1)
         most: rows that are wanted.
         seed: of the choice.
     """
-    order = np.random.default_rng(seed).permutation(len(objects)).tolist()
+    order: list[int] = np.random.default_rng(seed).permutation(len(objects)).tolist()
     first: dict[str, int] = {}
     for i in order:
         first.setdefault(objects[i], i)
     chosen = list(first.values())[:most]
-    return chosen + [i for i in order if i not in set(chosen)][: most - len(chosen)]
+    shown = set(chosen)
+    return chosen + [i for i in order if i not in shown][: most - len(chosen)]
 
 
 def contact_picture(
