@@ -280,8 +280,7 @@ def test_objects_of_an_impossible_size_are_refused_with_a_guess_at_the_unit():
 
 @pytest.mark.usefixtures("everything")
 def test_many_records_become_a_folder_of_files(job, monkeypatch):
-    monkeypatch.setattr("bghop.data.shards.write_shards.__kwdefaults__", {"rows": 20})
-    monkeypatch.setattr("bghop.data.shards.join_tables.__kwdefaults__", {"rows": 20})
+    monkeypatch.setattr("bghop.data.shards.SHARD_ROWS", 20)
     run_import_job(job)
     assert len(list((job.out / "records.parquet").iterdir())) == 2
     assert len(read_records(job.out / "records.parquet")) == 3 * NUM

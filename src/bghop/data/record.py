@@ -18,7 +18,7 @@ from bghop.data import origin, quality
 from bghop.data.columns import list_column, lists_of, number_column, numbers_of, words_of
 from bghop.data.origin import Origin, join_origins, origin_of
 from bghop.data.quality import FLAGS, Quality, join_qualities, quality_of
-from bghop.data.shards import SHARD_ROWS, read_shards, without_shards, write_shards
+from bghop.data.shards import read_shards, without_shards, write_shards
 from bghop.data.tables import TableFile, TableFormat
 from bghop.errors import DataError
 from bghop.hands.model import HandModel, HandParameters
@@ -184,13 +184,13 @@ def concatenate_records(parts: Sequence[Records]) -> Records:
     )
 
 
-def write_records(path: str | Path, records: Records, *, rows: int = SHARD_ROWS) -> None:
+def write_records(path: str | Path, records: Records, *, rows: int | None = None) -> None:
     """Write a file that `read_records` gives back bit for bit (float32).
 
     Args:
         path: of the file, or of a folder of files if there are more than `rows` records.
         records: without NaN in hands, joint values and weights.
-        rows: of one file.
+        rows: of one file; None: 50,000.
 
     Raises:
         DataError: NaN or infinite numbers, an id twice, or pyarrow is missing.

@@ -36,7 +36,7 @@ def write_shards(
     format_: TableFormat,
     header: dict[str, Any],
     *,
-    rows: int = SHARD_ROWS,
+    rows: int | None = None,
 ) -> int:
     """Write the rows of several pyarrow tables of one schema, in order.
 
@@ -47,7 +47,7 @@ def write_shards(
         tables: read one after the other.
         format_: of the table.
         header: of every shard.
-        rows: of a shard.
+        rows: of a shard; None: `SHARD_ROWS`.
 
     Returns:
         The number of shards.
@@ -57,6 +57,7 @@ def write_shards(
         ResultError: The files cannot be written.
     """
     pa, _ = pyarrow_modules()
+    rows = SHARD_ROWS if rows is None else rows
     waiting: list[Any] = []
     tables = iter(tables)
     for table in tables:
@@ -135,7 +136,7 @@ def read_shards(
 
 
 def join_tables(
-    paths: Sequence[Path], out: Path, format_: TableFormat, *, rows: int = SHARD_ROWS
+    paths: Sequence[Path], out: Path, format_: TableFormat, *, rows: int | None = None
 ) -> None:
     """Write one table of all rows of several, in the given order; the header is the first one's.
 
