@@ -92,6 +92,21 @@ def write_arctic(root):
     return root
 
 
+def stand_still(root, subject="*"):
+    """All frames of a subject's sequences become the first one; returns the root."""
+    for path in (root / "raw_seqs").glob(f"{subject}/*"):
+        content = np.load(path, allow_pickle=True)
+        if path.name.endswith("object.npy"):
+            np.save(path, np.repeat(content[:1], NUM, axis=0))
+        else:
+            hands = content.item()
+            for side in hands.values():
+                for name in ("rot", "pose", "trans"):
+                    side[name] = np.repeat(side[name][:1], NUM, axis=0)
+            np.save(path, hands, allow_pickle=True)
+    return root
+
+
 def write_mano_files(folder):
     """MANO_LEFT.pkl and MANO_RIGHT.pkl with the hands of the truth; returns the folder."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,7 @@ import os
 import pytest
 
 from bghop.errors import ResultError
-from bghop.files import read_json, remove_leftovers, write_json, write_whole
+from bghop.files import read_json, remove_leftovers, whole_folder, write_json, write_whole
 
 
 def test_a_file_is_written_whole_and_nothing_else_is_left(tmp_path):
@@ -72,3 +72,26 @@ def test_a_huge_nesting_is_an_error_not_a_crash(tmp_path):
     (tmp_path / "a.json").write_text("[" * 100_000)
     with pytest.raises(ResultError, match="not a JSON file"):
         read_json(tmp_path / "a.json")
+
+
+def test_a_folder_is_whole_or_not_there(tmp_path):
+    path = tmp_path / "many"
+    with whole_folder(path) as folder:
+        (folder / "a").write_text("1")
+        assert not path.exists()
+    assert (path / "a").read_text() == "1"
+    with pytest.raises(ResultError, match="cannot write"), whole_folder(path) as folder:
+        folder.read_text()
+    assert (path / "a").read_text() == "1"
+    with whole_folder(path) as folder:
+        (folder / "b").write_text("3")
+    assert [each.name for each in path.iterdir()] == ["b"]
+    assert [each.name for each in tmp_path.iterdir()] == ["many"]
+
+
+def test_leftovers_may_be_folders(tmp_path):
+    (tmp_path / ".many.0123abcd.part").mkdir()
+    (tmp_path / ".many.0123abcd.part" / "a").write_text("1")
+    (tmp_path / "kept").mkdir()
+    remove_leftovers(tmp_path)
+    assert [each.name for each in tmp_path.iterdir()] == ["kept"]

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +21,7 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises:
         ResultError: The disk is full, the folder is not writable, and the like.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    temporary = temporary_name(path)
     with writing(path):
         try:
             with temporary.open("xb") as file:
@@ -57,11 +58,43 @@ def read_json(path: Path) -> Any:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Deletes the temporary files that a killed run left in a folder (not below it)."""
+    """Deletes the temporary files and folders that a killed run left in a folder (not below)."""
     with writing(folder):
         for path in folder.iterdir():
-            if _TEMPORARY.match(path.name) and path.is_file():
-                path.unlink(missing_ok=True)
+            if _TEMPORARY.match(path.name):
+                remove(path)
+
+
+def remove(path: Path) -> None:
+    """Deletes a file, or a folder with what is in it; nothing happens if it is not there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """A folder to fill that becomes `path`, in place of what is there, when all went well.
+
+    Raises:
+        ResultError: The disk is full, the folder is not writable, and the like.
+    """
+    temporary = temporary_name(path)
+    with writing(path):
+        try:
+            temporary.mkdir()
+            yield temporary
+            remove(path)
+            temporary.replace(path)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+
+
+def temporary_name(path: Path) -> Path:
+    """A new name beside a file, as `remove_leftovers` knows it."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
 
 
 @contextmanager

@@ -83,14 +83,14 @@ def test_numbers_that_no_interaction_has(records, tmp_path):
     pose = records.hands.pose.clone()
     pose[2, 0, 3, 1] = float("nan")
     wrong = replace(records, hands=replace(records.hands, pose=pose))
-    with pytest.raises(DataError, match=r"'pose' of row 2 \(row2\) is not a finite number"):
+    with pytest.raises(DataError, match=r"row 2, row2: a 'pose' that is not a finite number"):
         write_records(tmp_path / "r.parquet", wrong)
     T = records.hands.T_object_hand.clone()
     T[5, 1, :3, :3] *= 1.1
     wrong = replace(records, hands=replace(records.hands, T_object_hand=T))
-    with pytest.raises(DataError, match=r"row 5 \(row5\) is not rigid .*scale into `shape`"):
+    with pytest.raises(DataError, match=r"row 5, row5: .* not rigid .*scale into `shape`"):
         write_records(tmp_path / "r.parquet", wrong)
-    with pytest.raises(DataError, match="an id is there twice"):
+    with pytest.raises(DataError, match="an id that is there twice"):
         write_records(tmp_path / "r.parquet", concatenate_records([records, records]))
     assert not (tmp_path / "r.parquet").exists()
 

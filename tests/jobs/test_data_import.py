@@ -11,13 +11,15 @@ import numpy as np
 import pytest
 import torch
 
-from arctic_like import MANO, NUM, SEQUENCES, truth, write_arctic, write_mano_files
+from arctic_like import MANO, NUM, SEQUENCES, stand_still, truth, write_arctic, write_mano_files
 from bghop.data.objects_file import read_objects
 from bghop.data.record import read_records
 from bghop.errors import DataError, HandModelError, OptionError, ResultError
+from bghop.geometry.shapes import box
 from bghop.hands.joints import BONES_FROM_MANO
-from bghop.hands.mano import load_mano
+from bghop.hands.mano import load_mano, wrist_pose_from_mano
 from bghop.jobs.data_import import own_split, run_import_job
+from bghop.jobs.import_objects import check_size
 from bghop.jobs.import_options import ImportDataJob
 from foreign_like import write_ho3d
 
@@ -108,17 +110,7 @@ def test_real_distances_decide_about_contact(job):
 
 @pytest.mark.usefixtures("everything")
 def test_frames_that_repeat_the_one_before_are_left_out(job, folders, tmp_path):
-    root = write_arctic(tmp_path / "still")
-    for path in (root / "raw_seqs" / "s01").glob("*"):
-        content = np.load(path, allow_pickle=True)
-        if path.name.endswith("object.npy"):
-            np.save(path, np.repeat(content[:1], NUM, axis=0))
-        else:
-            hands = content.item()
-            for side in hands.values():
-                for name in ("rot", "pose", "trans"):
-                    side[name] = np.repeat(side[name][:1], NUM, axis=0)
-            np.save(path, hands, allow_pickle=True)
+    root = stand_still(write_arctic(tmp_path / "still"), "s01")
     made = run_import_job(replace(job, root=root, out=tmp_path / "few"))
     assert made.counts.in_contact == 3 * NUM
     assert made.counts.kept == NUM + 2
@@ -212,3 +204,85 @@ def test_own_splits_are_by_sequence_and_about_nine_in_ten_are_for_training():
     assert 0.85 < splits.count("train") / 2000 < 0.94
     assert splits.count("val") > 50
     assert own_split(SEQUENCES[0]) == own_split(SEQUENCES[0])
+
+
+@pytest.mark.usefixtures("everything")
+def test_records_know_sequence_frame_time_world_and_quality(job):
+    run_import_job(job)
+    records = read_records(job.out / "records.parquet")
+    assert records.origin.sequence[::NUM] == SEQUENCES
+    assert records.origin.frame[:NUM].tolist() == list(range(NUM))
+    torch.testing.assert_close(records.origin.time[:NUM], torch.arange(NUM).double() / 30)
+    # ARCTIC's own equations give the wrists of the world.
+    _, hands = truth(0)
+    arctic = load_mano(job.mano, flat_hand_mean=False, fix_left_shapedirs=False)
+    numbers = {
+        name: torch.tensor(np.stack([hands[s][own] for s in ("left", "right")], 1))
+        for name, own in (("global_orient", "rot"), ("transl", "trans"))
+    }
+    shape = torch.stack([torch.tensor(hands[s]["shape"]) for s in ("left", "right")])
+    wanted = wrist_pose_from_mano(arctic, **numbers, shape=shape.expand(NUM, 2, 10))
+    found = records.origin.Ts_world_hand(records.hands)[:NUM]
+    torch.testing.assert_close(found, wanted, rtol=0, atol=1e-4)
+    # Numbers are those of the hands that were written, asked independently.
+    model = load_mano(job.mano, flat_hand_mean=True, fix_left_shapedirs="if needed")
+    objects = read_objects(job.out / "objects.parquet")
+    skin = model.pose_hands(records.hands).vertices_object
+    index = objects.index_of(records.object)
+    distance = objects.distance(index, records.joint_value, skin.flatten(1, 2))
+    wanted = distance.unflatten(1, (2, -1)).amin(-1)
+    torch.testing.assert_close(records.quality.clearance, wanted, rtol=0, atol=1e-6)
+    assert any("far" in flags for flags in records.quality.flags)
+
+
+@pytest.fixture
+def damaged(folders, tmp_path):
+    """A copy whose second sequence is cut."""
+    root = write_arctic(tmp_path / "damaged")
+    path = root / "raw_seqs" / "s01" / "laptop_use_02.mano.npy"
+    path.write_bytes(path.read_bytes()[:500])
+    return root
+
+
+@pytest.mark.usefixtures("everything")
+def test_a_broken_sequence_stops_the_import_unless_it_may_be_left_out(job, damaged):
+    job = replace(job, root=damaged)
+    with pytest.raises(DataError, match=r"sequence s01/laptop_use_02: .*--skip-broken"):
+        run_import_job(job)
+    # The same folder continues: what was read stays.
+    made = run_import_job(replace(job, skip_broken=True))
+    assert list(made.broken) == ["s01/laptop_use_02"]
+    assert made.counts.kept == len(read_records(job.out / "records.parquet")) == 2 * NUM
+    assert any("left out 1" in warning for warning in made.warnings)
+    again = run_import_job(replace(job, skip_broken=True))
+    assert (again.state, again.broken) == ("kept", made.broken)
+
+
+@pytest.mark.usefixtures("everything")
+def test_an_object_that_cannot_be_read_is_left_out_with_its_frames(job, tmp_path):
+    root = write_arctic(tmp_path / "objects")
+    (root / "meta" / "object_vtemplates" / "box" / "mesh.obj").write_text("nothing")
+    job = replace(job, root=root)
+    with pytest.raises(DataError, match=r"no whole OBJ.*--skip-broken"):
+        run_import_job(job)
+    made = run_import_job(replace(job, skip_broken=True))
+    assert list(made.broken) == ["object box"]
+    assert set(read_records(job.out / "records.parquet").object) == {"laptop"}
+
+
+def test_objects_of_an_impossible_size_are_refused_with_a_guess_at_the_unit():
+    with pytest.raises(DataError, match=r"object mug is 120 m long .*in millimetres"):
+        check_size("mug", box((120.0, 80.0, 90.0)))
+    with pytest.raises(DataError, match=r"object mug is 0\.00012 m long"):
+        check_size("mug", box((0.00012, 0.00008, 0.0001)))
+    check_size("mug", box((0.12, 0.08, 0.09)))
+
+
+@pytest.mark.usefixtures("everything")
+def test_many_records_become_a_folder_of_files(job, monkeypatch):
+    monkeypatch.setattr("bghop.data.shards.SHARD_ROWS", 20)
+    run_import_job(job)
+    assert len(list((job.out / "records.parquet").iterdir())) == 2
+    assert len(read_records(job.out / "records.parquet")) == 3 * NUM
+    assert run_import_job(job).state == "kept"
+    assert run_import_job(replace(job, overwrite=True)).state == "done"

@@ -1,5 +1,7 @@
 """`bghop data mix`: rows and objects of all sets, weights that give each its share."""
 
+from dataclasses import replace
+
 import pyarrow as pa
 import pytest
 import torch
@@ -7,6 +9,7 @@ from pyarrow import parquet
 
 from bghop.data.objects_file import read_objects, write_objects
 from bghop.data.objects_from_mesh import REACH
+from bghop.data.quality import flagged
 from bghop.data.record import read_records, write_records
 from bghop.errors import DataError, OptionError, ResultError
 from bghop.jobs.data_mix import MixDataJob, run_mix_job
@@ -72,3 +75,31 @@ def test_what_cannot_be_mixed_is_refused(sets, tmp_path):
     run_mix_job(MixDataJob(folders=sets, out=tmp_path / "out"))
     with pytest.raises(ResultError, match="--overwrite"):
         run_mix_job(MixDataJob(folders=sets, out=tmp_path / "out"))
+
+
+def test_sets_in_many_files_are_mixed_without_broken_ones_if_asked(sets, records, tmp_path):
+    many = sets[0] / "records.parquet"
+    many.unlink()
+    write_records(many, records, rows=5)
+    broken = many / "00001-of-00003.parquet"
+    broken.write_bytes(broken.read_bytes()[:-20])
+    job = MixDataJob(folders=sets, out=tmp_path / "out")
+    with pytest.raises(DataError, match=rf"{broken} is not a complete"):
+        run_mix_job(job)
+    mixed = run_mix_job(replace(job, skip_broken=True))
+    assert [each.rows for each in mixed] == [7, 4]
+    assert "00001-of-00003" in mixed[0].broken[0]
+    assert mixed[1].broken == ()
+
+
+def test_what_only_one_set_knows_survives(sets, records, tmp_path):
+    num = len(records)
+    quality = flagged(
+        clearance=torch.full((num, 2), 0.03), contact=torch.zeros(num, 2),
+        limit_excess=torch.zeros(num, 2),
+    )  # fmt: skip
+    write_records(sets[0] / "records.parquet", replace(records, quality=quality))
+    run_mix_job(MixDataJob(folders=sets, out=tmp_path / "out"))
+    mixed = read_records(tmp_path / "out" / "records.parquet")
+    assert mixed.quality.flags == (("far",),) * num + ((),) * 4
+    assert mixed.quality.clearance[num:].isnan().all()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from bghop.cli.data_check import Check
 from bghop.cli.data_import import (
     Arctic,
     ContactPose,
@@ -163,6 +164,8 @@ class Mix:
     """Folder of the joined set."""
     weights: Annotated[tuple[float, ...], tyro.conf.arg(metavar="X [X ...]")] = ()
     """Share of each set in the training, relative; all alike if not given."""
+    skip_broken: bool = False
+    """Leave out damaged files of sets in many files, and name them, instead of stopping."""
     overwrite: bool = False
     """Replace a data set in --out."""
 
@@ -171,9 +174,12 @@ class Mix:
         from bghop.jobs.data_mix import MixDataJob, run_mix_job
 
         job = MixDataJob(
-            folders=self.folders, out=self.out, weights=self.weights, overwrite=self.overwrite
-        )
+            folders=self.folders, out=self.out, weights=self.weights,
+            skip_broken=self.skip_broken, overwrite=self.overwrite,
+        )  # fmt: skip
         for each in run_mix_job(job):
+            for broken in each.broken:
+                print(f"{each.name}: left out: {broken}", file=sys.stderr)
             print(f"{each.name}: {each.rows} records, {each.share:.0%} of the training")
         return 0
 
@@ -193,6 +199,7 @@ class Data:
         | Annotated[Hot3d, tyro.conf.subcommand("hot3d", prefix_name=False)]
         | Annotated[ContactPose, tyro.conf.subcommand("contactpose", prefix_name=False)]
         | Annotated[Taco, tyro.conf.subcommand("taco", prefix_name=False)]
+        | Annotated[Check, tyro.conf.subcommand("check", prefix_name=False)]
         | Annotated[Mix, tyro.conf.subcommand("mix", prefix_name=False)]
         | Annotated[Families, tyro.conf.subcommand("families", prefix_name=False)]
     )

@@ -1,6 +1,7 @@
 """`bghop data arctic` and its like: the user's copy of a data set as records."""
 
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
@@ -42,6 +43,8 @@ class Import:
     """Sequences by name or pattern, such as s01/box_grab_01 or '*/box_*'; all if not given."""
     workers: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
     """Processes, one core each. None: as many as there are cores."""
+    skip_broken: bool = False
+    """Leave out sequences and objects that cannot be read, and count them, instead of stopping."""
     overwrite: bool = False
     """Replace another import in --out."""
     quiet: bool = False
@@ -68,6 +71,7 @@ class Import:
             moved=self.moved,
             only=self.only,
             workers=available_cores() if self.workers is None else self.workers,
+            skip_broken=self.skip_broken,
             overwrite=self.overwrite,
         )
         check_import_options(job)  # before torch is imported: a typing error is told at once
@@ -84,6 +88,8 @@ class Import:
             made = run_import_job(job, listener=Teller())
         finally:
             talker.close()
+        for warning in made.warnings:
+            print(f"{self.source}: warning: {warning}", file=sys.stderr)
         if self.json:
             print(json.dumps(_numbers(made)))
         elif not self.quiet:
@@ -170,6 +176,8 @@ def _numbers(made: "ImportedData") -> dict[str, object]:
         "in_contact": counts.in_contact,
         "kept": counts.kept,
         "error_mm": round(made.error_mm, 3),
+        "broken": dict(made.broken),
+        "warnings": made.warnings,
         "seconds": round(made.seconds, 1),
     }
 

@@ -43,3 +43,5 @@ class Adapter:
     """An object in metres, by key."""
     clips: Callable[[ForeignSequence, ManoHands, str], list[Clip]]
     """All frames of a sequence, one clip an object; the hands are read as said above."""
+    frame_rate: float | None = None
+    """Frames a second of its count; None where it is unknown or clips say times themselves."""

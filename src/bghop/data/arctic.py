@@ -245,4 +245,5 @@ ARCTIC = Adapter(
     splits=read_splits,
     thing=read_object,
     clips=lambda sequence, mano, split: [read_clip(sequence, mano, split=split)],
+    frame_rate=30.0,
 )

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from bghop.data.origin import Origin
 from bghop.data.record import Records
 from bghop.geometry.transforms import invert_rigid
 from bghop.hands.model import HandModel, HandParameters
@@ -36,6 +37,10 @@ class Clip:
     """Radians or metres of the object's joint; 0 for rigid ones."""
     hands_world: HandParameters
     """As in a scene, but `T_object_hand` holds `T_world_hand`."""
+    time: Float[Tensor, "frame"] | None = None
+    """Seconds in the sequence, where the data set says them; else frames are counted."""
+    rejected: Bool[Tensor, "frame"] | None = None
+    """Frames that the data set's own quality check rejects, where it has one."""
 
     def __len__(self) -> int:
         """Number of frames."""
@@ -54,6 +59,8 @@ class Clip:
             T_world_object=self.T_world_object[number],
             joint_value=self.joint_value[number],
             hands_world=self.hands_world.rows(number),
+            time=None if self.time is None else self.time[number],
+            rejected=None if self.rejected is None else self.rejected[number],
         )
 
     def hands_object(self) -> HandParameters:
@@ -68,9 +75,17 @@ class Clip:
             shape=self.hands_world.shape * here[..., None],
         )
 
-    def records(self, model: HandModel) -> Records:
-        """Rows of a data set, every frame one."""
+    def records(self, model: HandModel, *, frame_rate: float | None = None) -> Records:
+        """Rows of a data set, every frame one.
+
+        Args:
+            model: of the hands.
+            frame_rate: frames a second, for clips without times; None: unknown.
+        """
         num = len(self)
+        time = self.time
+        if time is None:
+            time = self.frame.double() / (frame_rate or torch.nan)
         return Records(
             id=tuple(f"{self.sequence}/{number:05d}" for number in self.frame.tolist()),
             object=(self.object,) * num,
@@ -81,4 +96,10 @@ class Clip:
             hands=self.hands_object().to(dtype=torch.float32),
             hand_model=model.name,
             shape_names=model.shape_names,
+            origin=Origin(
+                sequence=(self.sequence,) * num,
+                frame=self.frame,
+                time=time.double(),
+                T_world_object=self.T_world_object.float(),
+            ),
         )

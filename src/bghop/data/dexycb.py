@@ -195,4 +195,5 @@ DEXYCB = Adapter(
     splits=read_splits,
     thing=read_object,
     clips=read_clips,
+    frame_rate=30.0,
 )

@@ -163,4 +163,5 @@ GRAB = Adapter(
     splits=read_splits,
     thing=read_object,
     clips=read_clips,
+    frame_rate=120.0,
 )

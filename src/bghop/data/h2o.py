@@ -131,4 +131,5 @@ H2O = Adapter(
     splits=read_splits,
     thing=read_object,
     clips=read_clips,
+    frame_rate=30.0,
 )

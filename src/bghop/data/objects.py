@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Bool, Float, Int8, Int64
+from jaxtyping import Bool, Float, Int8, Int32, Int64
 from torch import Tensor
 
 from bghop.errors import DataError
@@ -25,6 +25,16 @@ NUM_SUPPORT = 192
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class StoredTriangles:
+    """A surface; training never reads it, pictures and simulations do."""
+
+    vertices: Float[Tensor, "vert 3"]
+    """Metres, float32."""
+    faces: Int32[Tensor, "face 3"]
+    """Corners of each face, counter-clockwise seen from outside."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class StoredPart:
     """One rigid part, in the object frame at joint value 0."""
 
@@ -35,6 +45,8 @@ class StoredPart:
     """Metres between samples."""
     support: Float[Tensor, "support=192 3"]
     """Points of the surface that are outermost in some direction, metres."""
+    triangles: StoredTriangles | None = None
+    """The surface itself, where it is kept."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

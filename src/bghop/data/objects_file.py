@@ -1,6 +1,7 @@
 """The parquet file of an object store: one row per part (docs/records.md)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -13,12 +14,15 @@ from bghop.data.objects import (
     ObjectStore,
     StoredObject,
     StoredPart,
+    StoredTriangles,
     stack_objects,
 )
 from bghop.data.tables import TableFormat, read_table, write_table
 from bghop.errors import DataError
 from bghop.geometry.joint import Joint
 
+_COLUMNS = ("object", "part", "shape", "origin", "spacing", "support", "joint", "values")
+_SURFACE = ("vertices", "faces")
 OBJECTS = TableFormat(
     name="bghop-objects",
     version=1,
@@ -42,26 +46,49 @@ def write_objects(path: str | Path, objects: Sequence[StoredObject], *, reach: f
 
 
 def read_objects(path: str | Path) -> ObjectStore:
-    """Read a whole store to the CPU.
+    """Read a whole store to the CPU, without the triangles.
 
     Raises:
         DataError: Missing or damaged file, another format or version, a missing column.
     """
+    objects, reach = read_stored_objects(path)
+    return stack_objects(objects, reach=reach)
+
+
+def read_stored_objects(
+    path: str | Path, keys: Collection[str] | None = None, *, triangles: bool = False
+) -> tuple[list[StoredObject], float]:
+    """Objects one by one, and the metres from the surface up to which distances are known.
+
+    Args:
+        path: what `write_objects` wrote.
+        keys: of those that are wanted; all if None.
+        triangles: read surfaces, too, where the file has them.
+
+    Raises:
+        DataError: As `read_objects`.
+    """
     file = read_table(path, OBJECTS)
-    names = ("object", "part", "shape", "origin", "spacing", "support", "joint", "values")
-    columns = {name: file.column(name).to_pylist() for name in names}
     reach = float(file.header.get("reach", 0.0))
     if file.header.get("steps") != STEPS or not reach > 0:
         raise DataError(f"{file.path} has no valid reach or steps: write it again")
+    wanted = [
+        i for i, key in enumerate(file.column("object").to_pylist()) if keys is None or key in keys
+    ]
+    some = file if keys is None else replace(file, table=file.table.take(wanted))
+    names = [*_COLUMNS]
+    if triangles and set(_SURFACE) <= set(file.table.column_names):
+        names += _SURFACE
+    columns = {name: some.column(name).to_pylist() for name in names}
     parts: dict[str, list[StoredPart]] = {}
     joints: dict[str, Joint | None] = {}
-    for i in range(file.table.num_rows):
+    for i, number in enumerate(wanted):
         row = {name: columns[name][i] for name in names}
-        where = f"{file.path}: row {i} ({row['object']})"
+        where = f"{file.path}: row {number} ({row['object']})"
         parts.setdefault(row["object"], []).append(_part(row, where))
         joints[row["object"]] = _joint(row["joint"])
     objects = [StoredObject(key=key, parts=tuple(parts[key]), joint=joints[key]) for key in parts]
-    return stack_objects(objects, reach=reach)
+    return objects, reach
 
 
 def _schema(pa: Any) -> Any:
@@ -84,12 +111,15 @@ def _schema(pa: Any) -> Any:
             ("support", pa.binary()),
             ("joint", joint),
             ("values", pa.binary()),
+            ("vertices", pa.binary()),
+            ("faces", pa.binary()),
         ]
     )
 
 
 def _row(thing: StoredObject, number: int) -> dict[str, Any]:
     part, joint = thing.parts[number], thing.joint
+    surface = part.triangles
     return {
         "object": thing.key,
         "part": number,
@@ -107,6 +137,8 @@ def _row(thing: StoredObject, number: int) -> dict[str, Any]:
             "moving": joint.moving,
         },
         "values": part.values.contiguous().numpy().tobytes(),
+        "vertices": surface and surface.vertices.numpy().astype("<f4").tobytes(),
+        "faces": surface and surface.faces.numpy().astype("<i4").tobytes(),
     }
 
 
@@ -123,7 +155,21 @@ def _part(row: dict[str, Any], where: str) -> StoredPart:
         origin=torch.tensor(row["origin"], dtype=torch.float32),
         spacing=float(row["spacing"]),
         support=torch.from_numpy(support).reshape(NUM_SUPPORT, 3),
+        triangles=_triangles(row.get("vertices"), row.get("faces"), where),
     )
+
+
+def _triangles(vertices: bytes | None, faces: bytes | None, where: str) -> StoredTriangles | None:
+    if not vertices or not faces:
+        return None
+    try:
+        points = np.frombuffer(vertices, dtype="<f4").astype(np.float32).reshape(-1, 3)
+        corners = np.frombuffer(faces, dtype="<i4").astype(np.int32).reshape(-1, 3)
+    except ValueError as error:
+        raise DataError(f"{where}: vertices or faces are cut: write it again") from error
+    if not np.isfinite(points).all() or corners.min() < 0 or corners.max() >= len(points):
+        raise DataError(f"{where}: faces name vertices that are not there: write it again")
+    return StoredTriangles(vertices=torch.from_numpy(points), faces=torch.from_numpy(corners))
 
 
 def _joint(value: dict[str, Any] | None) -> Joint | None:

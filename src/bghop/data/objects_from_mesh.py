@@ -1,4 +1,7 @@
-"""From meshes to the entries of an object store. Needs the mesh libraries; training does not."""
+"""From meshes to the entries of an object store, and back.
+
+Needs the mesh libraries; training does not.
+"""
 
 import math
 
@@ -7,10 +10,11 @@ import torch
 from jaxtyping import Float, Int8
 from torch import Tensor
 
-from bghop.data.objects import NUM_SUPPORT, STEPS, StoredObject, StoredPart
+from bghop.data.objects import NUM_SUPPORT, STEPS, StoredObject, StoredPart, StoredTriangles
 from bghop.geometry.articulated import ArticulatedObject
+from bghop.geometry.isosurface import extract_surface
 from bghop.geometry.mesh import Mesh
-from bghop.geometry.sdf import sdf_from_mesh
+from bghop.geometry.sdf import SdfGrid, sdf_from_mesh
 
 REACH = 0.05
 """Metres around the surface that are stored: the first stages are told 4 cm, and some margin."""
@@ -20,20 +24,46 @@ FINEST, COARSEST = 0.003, 0.005
 """Metres between samples; a training grid has 9.5 mm."""
 
 
-def object_from_mesh(key: str, mesh: Mesh, *, reach: float = REACH) -> StoredObject:
-    """Entry of a rigid object; key, mesh in metres, metres of distance to keep."""
-    return StoredObject(key=key, parts=(_part(mesh, reach),))
+def object_from_mesh(
+    key: str, mesh: Mesh, *, reach: float = REACH, triangles: bool = True
+) -> StoredObject:
+    """Entry of a rigid object; key, mesh in metres, metres of distance to keep, and if the mesh."""
+    return StoredObject(key=key, parts=(_part(mesh, reach, triangles),))
 
 
 def object_from_articulated(
-    key: str, thing: ArticulatedObject, *, reach: float = REACH
+    key: str, thing: ArticulatedObject, *, reach: float = REACH, triangles: bool = True
 ) -> StoredObject:
     """Entry of an object with a joint: every part by itself, at any joint value afterwards."""
-    parts = tuple(_part(mesh, reach) for mesh in thing.parts)
+    parts = tuple(_part(mesh, reach, triangles) for mesh in thing.parts)
     return StoredObject(key=key, parts=parts, joint=thing.joint)
 
 
-def _part(mesh: Mesh, reach: float) -> StoredPart:
+def mesh_of_object(thing: StoredObject, joint_value: float, *, reach: float) -> Mesh:
+    """The surface of a stored object at one joint value: its triangles, or else its distances'.
+
+    Args:
+        thing: entry of a store.
+        joint_value: radians or metres.
+        reach: of the store.
+    """
+    parts = tuple(_surface(part, reach) for part in thing.parts)
+    if thing.joint is None:
+        return Mesh.concatenated(list(parts), name=thing.key)
+    return ArticulatedObject(parts=parts, joint=thing.joint, name=thing.key).mesh(joint_value)
+
+
+def _surface(part: StoredPart, reach: float) -> Mesh:
+    if part.triangles is not None:
+        return Mesh(
+            vertices=part.triangles.vertices.double().numpy(),
+            faces=part.triangles.faces.numpy().astype(np.int64),
+        )
+    values = part.values.float() * (reach / STEPS)
+    return extract_surface(SdfGrid(values=values, origin=part.origin, spacing=part.spacing))
+
+
+def _part(mesh: Mesh, reach: float, triangles: bool) -> StoredPart:
     longest = float(mesh.extents.max())
     wanted = min(max(longest / SAMPLES, FINEST), COARSEST)
     padding = math.ceil(reach / wanted)
@@ -44,6 +74,14 @@ def _part(mesh: Mesh, reach: float) -> StoredPart:
         origin=grid.origin,
         spacing=grid.spacing,
         support=_support(mesh.vertices),
+        triangles=_triangles(mesh) if triangles else None,
+    )
+
+
+def _triangles(mesh: Mesh) -> StoredTriangles:
+    return StoredTriangles(
+        vertices=torch.from_numpy(mesh.vertices.astype(np.float32)),
+        faces=torch.from_numpy(mesh.faces.astype(np.int32)),
     )
 
 

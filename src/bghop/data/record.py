@@ -4,17 +4,22 @@ docs/records.md describes the file. A data set is small (138 numbers a row): it 
 indexed, and grids are built from it on the device when a batch is made.
 """
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from bghop.data.tables import TableFile, TableFormat, read_table, write_table
+from bghop.data import origin, quality
+from bghop.data.columns import list_column, lists_of, number_column, numbers_of, words_of
+from bghop.data.origin import Origin, join_origins, origin_of
+from bghop.data.quality import FLAGS, Quality, join_qualities, quality_of
+from bghop.data.shards import read_shards, without_shards, write_shards
+from bghop.data.tables import TableFile, TableFormat
 from bghop.errors import DataError
 from bghop.hands.model import HandModel, HandParameters
 
@@ -26,6 +31,10 @@ RECORDS = TableFormat(
 _UNITS = {"length": "m", "angle": "rad", "frame": "p_object = T_object_hand @ p_hand"}
 WEIGHT = "weight"
 _WORDS = ("id", "object", "text", "split", "source")
+_NEEDED = (*_WORDS, "joint_value", "present", "T_object_hand", "pose", "shape")
+_KNOWN = {*_NEEDED, WEIGHT, *origin.COLUMNS, *quality.COLUMNS}
+SAME = ("hand_model", "shape_names")
+"""What all files of a data set say alike in their headers."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -51,12 +60,21 @@ class Records:
     shape_names: tuple[str, ...]
     weight: Float[Tensor, "row"] | None = None
     """How often each row is trained on, relative to others; None: all alike."""
+    origin: Origin | None = None
+    """Sequence, frame, time and world of each row, if known."""
+    quality: Quality | None = None
+    """What was measured of each row, if it was."""
+    extra: Any = None
+    """Columns of the file that bghop does not know, as a pyarrow table; kept and written again."""
 
     def __post_init__(self) -> None:
         """Refuse columns of different length."""
         counts = {name: len(getattr(self, name)) for name in (*_WORDS, "joint_value")}
         counts["hands"] = len(self.hands.present)
         counts |= {} if self.weight is None else {"weight": len(self.weight)}
+        counts |= {} if self.origin is None else {"origin": len(self.origin.sequence)}
+        counts |= {} if self.quality is None else {"quality": len(self.quality.flags)}
+        counts |= {} if self.extra is None else {"extra": self.extra.num_rows}
         if len(set(counts.values())) != 1:
             raise DataError(f"columns of different length ({counts}): give one entry per row")
 
@@ -79,7 +97,32 @@ class Records:
             hand_model=self.hand_model,
             shape_names=self.shape_names,
             weight=None if self.weight is None else self.weight[number],
+            origin=None if self.origin is None else self.origin.rows(number),
+            quality=None if self.quality is None else self.quality.rows(number),
+            extra=None if self.extra is None else self.extra.take(chosen),
         )
+
+    def without(self, flags: Sequence[str]) -> "Records":
+        """Rows that have none of some quality flags; rows that were not measured stay.
+
+        Raises:
+            DataError: A flag is unknown, nothing was measured, or no row is left.
+        """
+        unknown = [flag for flag in flags if flag not in FLAGS]
+        if unknown:
+            raise DataError(f"unknown quality flag '{unknown[0]}': use some of {', '.join(FLAGS)}")
+        if not flags:
+            return self
+        if self.quality is None:
+            raise DataError(
+                f"the records have no quality flags, so none can be left out ({', '.join(flags)}): "
+                "import the data again with this bghop, or leave no flags out"
+            )
+        refused = set(flags)
+        index = [i for i, own in enumerate(self.quality.flags) if not refused & set(own)]
+        if not index:
+            raise DataError(f"every record has one of the flags {', '.join(flags)}: allow some")
+        return self.rows(index)
 
     def of_split(self, split: str) -> "Records":
         """Rows of one split.
@@ -125,6 +168,7 @@ def concatenate_records(parts: Sequence[Records]) -> Records:
         name: torch.cat([getattr(part.hands, name) for part in parts])
         for name in ("present", "T_object_hand", "pose", "shape")
     }
+    counts = [len(part) for part in parts]
     weighed = any(part.weight is not None for part in parts)
     weights = [torch.ones(len(part)) if part.weight is None else part.weight for part in parts]
     return Records(
@@ -134,11 +178,19 @@ def concatenate_records(parts: Sequence[Records]) -> Records:
         hand_model=parts[0].hand_model,
         shape_names=parts[0].shape_names,
         weight=torch.cat(weights) if weighed else None,
+        origin=join_origins([part.origin for part in parts], counts),
+        quality=join_qualities([part.quality for part in parts], counts),
+        extra=_join_extra([part.extra for part in parts], counts),
     )
 
 
-def write_records(path: str | Path, records: Records) -> None:
-    """Write a parquet file that `read_records` gives back bit for bit (float32).
+def write_records(path: str | Path, records: Records, *, rows: int | None = None) -> None:
+    """Write a file that `read_records` gives back bit for bit (float32).
+
+    Args:
+        path: of the file, or of a folder of files if there are more than `rows` records.
+        records: without NaN in hands, joint values and weights.
+        rows: of one file; None: 50,000.
 
     Raises:
         DataError: NaN or infinite numbers, an id twice, or pyarrow is missing.
@@ -146,88 +198,116 @@ def write_records(path: str | Path, records: Records) -> None:
     """
     import pyarrow as pa
 
-    _check(records, "the records")
+    for problem in problems_of(records)[:1]:
+        raise DataError(f"the records: {problem}")
     hands = records.hands
-
-    def flat(values: Tensor) -> Any:
-        rows = values.detach().cpu().float().reshape(len(records), -1)
-        numbers = pa.array(rows.flatten().numpy())
-        return pa.FixedSizeListArray.from_arrays(numbers, rows.shape[1])
-
-    present = pa.FixedSizeListArray.from_arrays(
-        pa.array(hands.present.detach().cpu().flatten().numpy()), 2
-    )
     columns: dict[str, Any] = {name: pa.array(list(getattr(records, name))) for name in _WORDS}
     columns |= {
-        "joint_value": pa.array(records.joint_value.detach().cpu().float().numpy()),
-        "present": present,
-        "T_object_hand": flat(hands.T_object_hand),
-        "pose": flat(hands.pose),
-        "shape": flat(hands.shape),
+        "joint_value": number_column(records.joint_value.float()),
+        "present": list_column(hands.present),
+        "T_object_hand": list_column(hands.T_object_hand.float()),
+        "pose": list_column(hands.pose.float()),
+        "shape": list_column(hands.shape.float()),
     }
     if records.weight is not None:
-        columns[WEIGHT] = pa.array(records.weight.detach().cpu().float().numpy())
+        columns[WEIGHT] = number_column(records.weight.float())
+    for group in (records.origin, records.quality):
+        columns |= {} if group is None else group.columns()
+    if records.extra is not None:
+        columns |= {name: records.extra.column(name) for name in records.extra.column_names}
     header = {
         "hand_model": records.hand_model,
         "shape_names": list(records.shape_names),
         "units": _UNITS,
     }
-    write_table(Path(path), pa.table(columns), RECORDS, header)
+    write_shards(Path(path), [pa.table(columns)], RECORDS, header, rows=rows)
 
 
-def read_records(path: str | Path) -> Records:
-    """Read a whole file of records.
+def read_records(path: str | Path, *, skip_broken: bool = False) -> Records:
+    """Read all records of a file or of a folder of files.
+
+    Args:
+        path: what `write_records` wrote.
+        skip_broken: leave out files of a folder that are damaged or have rows that no interaction
+            can be, with a warning that names each.
 
     Raises:
         DataError: Missing or damaged file, another format or version, a missing column, NaN.
     """
-    file = read_table(path, RECORDS)
-    shape_names = tuple(str(name) for name in file.header.get("shape_names", ()))
-    num = file.table.num_rows
-    words = {name: tuple(str(w) for w in file.column(name).to_pylist()) for name in _WORDS}
-    joint = _numbers(file, "joint_value")
-    records = Records(
-        **words,
-        # A rigid object's joint value may be left empty by other writers.
-        joint_value=torch.nan_to_num(joint, nan=0.0),
-        hands=HandParameters(
-            present=_list(file, "present", num, 2) > 0,
-            T_object_hand=_list(file, "T_object_hand", num, 2, 4, 4),
-            pose=_list(file, "pose", num, 2, 15, 3),
-            shape=_list(file, "shape", num, 2, len(shape_names)),
-        ),
-        hand_model=str(file.header.get("hand_model", "")),
-        shape_names=shape_names,
-        weight=_numbers(file, WEIGHT) if WEIGHT in file.table.column_names else None,
-    )
-    _check(records, str(file.path))
+    file = read_shards(path, RECORDS, columns=_NEEDED, same=SAME, skip_broken=skip_broken)
+    records = records_of(file)
+    problems = problems_of(records)
+    if problems and skip_broken and file.shards:
+        file = without_shards(file, [each.row for each in problems], f"has {problems[0].words}")
+        records = records_of(file)
+        problems = problems_of(records)
+    if problems:
+        raise DataError(f"{file.where(problems[0].row)} ({problems[0]})")
+    for shard in file.broken:
+        warnings.warn(f"left out: {shard}", stacklevel=2)
     return records
 
 
-def _numbers(file: TableFile, name: str) -> Tensor:
-    import pyarrow as pa
+def records_of(file: TableFile) -> Records:
+    """The rows of a table, unchecked.
 
-    column = file.column(name).cast(pa.float32())
-    return torch.from_numpy(column.to_numpy(zero_copy_only=False).astype(np.float32))
+    Raises:
+        DataError: A column is missing or of another kind.
+    """
+    shape_names = tuple(str(name) for name in file.header.get("shape_names", ()))
+    unknown = [name for name in file.table.column_names if name not in _KNOWN]
+    return Records(
+        **{name: words_of(file, name) for name in _WORDS},
+        # A rigid object's joint value may be left empty by other writers.
+        joint_value=_zero_where_empty(numbers_of(file, "joint_value")),
+        hands=HandParameters(
+            present=lists_of(file, "present", 2) > 0,
+            T_object_hand=lists_of(file, "T_object_hand", 2, 4, 4),
+            pose=lists_of(file, "pose", 2, 15, 3),
+            shape=lists_of(file, "shape", 2, len(shape_names)),
+        ),
+        hand_model=str(file.header.get("hand_model", "")),
+        shape_names=shape_names,
+        weight=numbers_of(file, WEIGHT) if WEIGHT in file.table.column_names else None,
+        origin=origin_of(file),
+        quality=quality_of(file),
+        extra=file.table.select(unknown) if unknown else None,
+    )
 
 
-def _list(file: TableFile, name: str, num: int, *shape: int) -> Tensor:
-    """A column of lists as one tensor `(num, *shape)`."""
-    import pyarrow as pa
-
-    values = file.column(name).flatten().cast(pa.float32()).to_numpy(zero_copy_only=False)
-    if values.size != num * int(np.prod(shape)):
-        raise DataError(
-            f"{file.path}: column '{name}' has {values.size} numbers in {num} rows, not "
-            f"{' x '.join(map(str, shape))} a row: write the file again"
-        )
-    return torch.from_numpy(np.array(values, dtype=np.float32)).reshape(num, *shape)
+def _zero_where_empty(values: Tensor) -> Tensor:
+    return values.where(~values.isnan(), 0.0)
 
 
-def _check(records: Records, where: str) -> None:
-    """Refuse what no interaction can be."""
-    if len(set(records.id)) != len(records):
-        raise DataError(f"{where}: an id is there twice: give every row an id of its own")
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """A row that no interaction can be."""
+
+    row: int
+    id: str
+    words: str
+    """What is wrong."""
+    remedy: str
+
+    def __str__(self) -> str:
+        """For people."""
+        return f"row {self.row}, {self.id}: {self.words}: {self.remedy}"
+
+
+def problems_of(records: Records) -> list[Problem]:
+    """All rows that must not be written or trained on, one problem each, in order."""
+    found: dict[int, Problem] = {}
+
+    def add(row: int, words: str, remedy: str) -> None:
+        found.setdefault(
+            row, Problem(row=row, id=records.id[row], words=words, remedy=remedy)
+        )  # fmt: skip
+
+    seen: set[str] = set()
+    for row, key in enumerate(records.id):
+        if key in seen:
+            add(row, "an id that is there twice", "give every row an id of its own")
+        seen.add(key)
     columns = {
         "joint_value": records.joint_value[:, None],
         "T_object_hand": records.hands.T_object_hand.flatten(1),
@@ -236,18 +316,25 @@ def _check(records: Records, where: str) -> None:
         **({} if records.weight is None else {WEIGHT: records.weight[:, None]}),
     }
     for name, values in columns.items():
-        bad = (~torch.isfinite(values)).any(-1).nonzero()
-        if len(bad):
-            raise DataError(
-                f"{where}: '{name}' of row {int(bad[0])} ({records.id[int(bad[0])]}) is not a "
-                "finite number: leave such rows out"
-            )
+        for row in (~torch.isfinite(values)).any(-1).nonzero().flatten().tolist():
+            add(row, f"a '{name}' that is not a finite number", "leave such rows out")
     R = records.hands.T_object_hand[..., :3, :3].float()
     off = (R @ R.transpose(-1, -2) - torch.eye(3, device=R.device)).abs().amax((-1, -2, -3))
-    skewed = (off > 1e-3).nonzero()
-    if len(skewed):
-        row = int(skewed[0])
-        raise DataError(
-            f"{where}: T_object_hand of row {row} ({records.id[row]}) is not rigid (off by "
-            f"{float(off[row]):.3g}): normalise its rotation, put scale into `shape`"
-        )
+    for row in (off > 1e-3).nonzero().flatten().tolist():
+        add(
+            row, f"a T_object_hand that is not rigid (off by {float(off[row]):.3g})",
+            "normalise its rotation, put scale into `shape`",
+        )  # fmt: skip
+    return [found[row] for row in sorted(found)]
+
+
+def _join_extra(parts: Sequence[Any], counts: Sequence[int]) -> Any:
+    """Unknown columns of several sets; null where a set has none."""
+    if all(part is None for part in parts):
+        return None
+    import pyarrow as pa
+
+    blank = [pa.table({"": pa.nulls(num)}) if part is None else part
+             for part, num in zip(parts, counts, strict=True)]  # fmt: skip
+    joined = pa.concat_tables(blank, promote_options="default")
+    return joined.drop_columns([""]) if "" in joined.column_names else joined

@@ -25,6 +25,19 @@ class TableFormat:
     """How one gets such a file; the end of error messages."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class BrokenShard:
+    """One file of a table that cannot be used."""
+
+    path: Path
+    why: str
+    """Follows the path in a message."""
+
+    def __str__(self) -> str:
+        """Both."""
+        return f"{self.path} {self.why}"
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TableFile:
     """A table (pyarrow) and its header."""
@@ -32,6 +45,18 @@ class TableFile:
     path: Path
     header: dict[str, Any]
     table: Any
+    shards: tuple[tuple[Path, int], ...] = ()
+    """Files that the rows are from, in order, each with its number of rows; empty: `path`."""
+    broken: tuple[BrokenShard, ...] = ()
+    """Shards that were left out because the caller asked for it."""
+
+    def where(self, row: int) -> str:
+        """The file that a row is from, and its number there, for messages."""
+        for path, count in self.shards:
+            if row < count:
+                return f"{path}: row {row}"
+            row -= count
+        return f"{self.path}: row {row}"
 
     def column(self, name: str) -> Any:
         """One column as a single pyarrow array.
@@ -53,7 +78,7 @@ def write_table(path: Path, table: Any, format_: TableFormat, header: dict[str, 
         DataError: pyarrow is missing.
         ResultError: The file cannot be written.
     """
-    pa, parquet = _pyarrow()
+    pa, parquet = pyarrow_modules()
     content = {"format": format_.name, "format_version": format_.version, **header}
     table = table.replace_schema_metadata({_HEADER: json.dumps(content).encode()})
     sink = pa.BufferOutputStream()
@@ -61,16 +86,20 @@ def write_table(path: Path, table: Any, format_: TableFormat, header: dict[str, 
     write_whole(path, sink.getvalue().to_pybytes())
 
 
-def read_table(path: str | Path, format_: TableFormat) -> TableFile:
-    """Read a whole table and check its header.
+def read_table(
+    path: str | Path, format_: TableFormat, *, columns: Sequence[str] | None = None
+) -> TableFile:
+    """Read a whole table (or some columns of it) and check its header.
 
     Raises:
         DataError: Missing, not parquet, another format or version, or pyarrow is missing.
     """
     path = Path(path)
-    pa, parquet = _pyarrow()
+    pa, parquet = pyarrow_modules()
     try:
-        table = parquet.read_table(path, partitioning=None)
+        table = parquet.read_table(
+            path, partitioning=None, columns=None if columns is None else list(columns)
+        )
     except FileNotFoundError:
         raise DataError(f"{path} does not exist: {format_.remedy}") from None
     except OSError as error:
@@ -81,26 +110,14 @@ def read_table(path: str | Path, format_: TableFormat) -> TableFile:
     header = _header(table)
     if header.get("format") != format_.name:
         raise DataError(f"{path} is not a {format_.name} file: {format_.remedy}")
-    if header.get("format_version") != format_.version:
+    version = header.get("format_version")
+    if version != format_.version:
+        newer = isinstance(version, int) and version > format_.version
+        remedy = "update bghop, or have it written by this version" if newer else format_.remedy
         raise DataError(
-            f"{path} has format version {header.get('format_version')}, this bghop reads "
-            f"{format_.version}: {format_.remedy}"
+            f"{path} has format version {version}, this bghop reads {format_.version}: {remedy}"
         )
     return TableFile(path=path, header=header, table=table)
-
-
-def join_tables(paths: Sequence[Path], out: Path, format_: TableFormat) -> None:
-    """Write one table of all rows of several, in the given order; the header is the first one's.
-
-    Raises:
-        DataError: A file is damaged, or none is given.
-        ResultError: The file cannot be written.
-    """
-    pa, _ = _pyarrow()
-    files = [read_table(path, format_) for path in paths]
-    if not files:
-        raise DataError("no tables to join: give at least one")
-    write_table(out, pa.concat_tables([file.table for file in files]), format_, files[0].header)
 
 
 def _header(table: Any) -> dict[str, Any]:
@@ -111,7 +128,12 @@ def _header(table: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _pyarrow() -> tuple[Any, Any]:
+def pyarrow_modules() -> tuple[Any, Any]:
+    """`pyarrow` and `pyarrow.parquet`.
+
+    Raises:
+        DataError: They are missing.
+    """
     try:
         import pyarrow as pa
         from pyarrow import parquet

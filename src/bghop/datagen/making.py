@@ -8,13 +8,14 @@ from typing import Literal
 import numpy as np
 import torch
 
-from bghop.data.objects import StoredObject
-from bghop.data.objects_from_mesh import object_from_articulated, object_from_mesh
+from bghop.data.objects import StoredObject, stack_objects
+from bghop.data.objects_from_mesh import REACH, object_from_articulated, object_from_mesh
 from bghop.data.record import Records
 from bghop.datagen.candidates import CandidateOptions, make_candidates
 from bghop.datagen.checks import REASONS, Checked, CheckOptions, check
 from bghop.datagen.played import Played, played
 from bghop.datagen.roles import places_of
+from bghop.evaluation.record_measures import measure_records
 from bghop.geometry.articulated import ArticulatedObject
 from bghop.geometry.mesh import Mesh, MeshQuery
 from bghop.geometry.sdf import sdf_from_mesh
@@ -156,10 +157,13 @@ def make(options: MakeOptions, seed: int, number: int, model: HandModel) -> Made
         results = hold_tests(mesh, person, [hands.rows(i) for i in tested], query=query, threads=1)
         for i, result in zip(tested, results, strict=True):
             held[i] = result.success
+    stored = _stored(shape)
+    records = _records(shape, hands, model, person_shape, seed)
+    quality = measure_records(records, stack_objects([stored], reach=REACH), model).quality()
     return Made(
         shape=shape,
-        stored=_stored(shape),
-        records=_records(shape, hands, model, person_shape, seed),
+        stored=stored,
+        records=replace(records, quality=quality),
         checked=_rows(checked, rows),
         played=played(hands, sdf, places, person),
         held=tuple(held),
@@ -178,9 +182,10 @@ def _rows(checked: Checked, rows: torch.Tensor) -> Checked:
 
 
 def _stored(shape: Shape) -> StoredObject:
+    # Without triangles, which would be most of the file: provenance has what they are made of.
     if shape.thing is None:
-        return object_from_mesh(shape.key, shape.mesh)
-    return object_from_articulated(shape.key, shape.thing)
+        return object_from_mesh(shape.key, shape.mesh, triangles=False)
+    return object_from_articulated(shape.key, shape.thing, triangles=False)
 
 
 def _records(

@@ -17,6 +17,8 @@ from bghop.errors import DrawingError
 
 _INK, _SOFT, _RULE = "#1f2328", "#667080", "#d9dde3"
 _BLUE, _ORANGE, _GREEN, _PURPLE, _BLACK = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#444b54"
+SIDE_COLORS = (_BLUE, _ORANGE)
+"""Left and right hands."""
 _SERIES = (_BLUE, _ORANGE, _GREEN, _PURPLE, _BLACK)
 _MARKERS = "osD^vP"
 _WIDTH = 7.2  # inches; at 160 dots an inch wide enough for print
@@ -191,8 +193,7 @@ def plot_depth_histogram(
         several = figure.subplots(len(known), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
         for index, (axes, name) in enumerate(zip(several, known, strict=True)):
             color = _SERIES[index % len(_SERIES)]
-            axes.stairs(shares[index], edges, color=color, linewidth=1.4)
-            axes.stairs(shares[index], edges, color=color, alpha=0.22, fill=True)
+            outline(axes, shares[index], edges, color)
             axes.annotate(name, (1, 1), (-4, -10), xycoords="axes fraction", color=color,
                           textcoords="offset points", ha="right", va="top",
                           fontweight="bold")  # fmt: skip
@@ -209,6 +210,14 @@ def plot_depth_histogram(
         several[-1].set_xlabel("depth of the deeper hand, mm (last class: and more)")
         _title(several[0], title)
     return content.getvalue()
+
+
+def outline(
+    axes: Any, shares: Float[np.ndarray, "bin"], edges: Float[np.ndarray, "edge"], color: str
+) -> None:
+    """A histogram as a line with a pale area below."""
+    axes.stairs(shares, edges, color=color, linewidth=1.4)
+    axes.stairs(shares, edges, color=color, alpha=0.22, fill=True)
 
 
 def _label_places(points: Sequence[Point], most: float) -> list[tuple[float, float]]:

@@ -2,45 +2,49 @@
 
 A part is `records.parquet` and, written last, `counts.json`; it is done when that is there and of
 this job. When all are, they become one records.parquet beside objects.parquet and import.json.
+Before any of it some frames are tried in other conventions (import_convention.py).
 """
 
 import fnmatch
 import hashlib
 import re
-import shutil
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from functools import cache
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from bghop.data.adapter import Adapter, ForeignSequence
 from bghop.data.adapters import adapter_named
+from bghop.data.clips import Clip
 from bghop.data.convention import in_convention, retargeted
 from bghop.data.mano_numbers import ManoHands
-from bghop.data.objects import ObjectStore, StoredObject
-from bghop.data.objects_file import read_objects, write_objects
-from bghop.data.objects_from_mesh import REACH, object_from_articulated, object_from_mesh
-from bghop.data.record import RECORDS, concatenate_records, write_records
+from bghop.data.objects import ObjectStore
+from bghop.data.objects_file import read_objects
+from bghop.data.readings import Comparison
+from bghop.data.record import RECORDS, Records, concatenate_records, write_records
 from bghop.data.selection import NOTHING, Counts, SelectOptions, select
-from bghop.data.tables import join_tables
-from bghop.errors import DataError, OptionError, ResultError
-from bghop.files import read_json, remove_leftovers, write_json, writing
-from bghop.geometry.mesh import Mesh
+from bghop.data.shards import join_tables
+from bghop.errors import BghopError, DataError, OptionError, ResultError
+from bghop.evaluation.record_measures import measure_records
+from bghop.files import read_json, remove, write_json, writing
 from bghop.hands.mano import load_mano
 from bghop.hands.model import HandModel
 from bghop.hands.open_hand import load_open_hand
+from bghop.jobs.data_folder import OBJECTS_FILE, RECORDS_FILE, DataFolder
+from bghop.jobs.import_convention import compare_conventions
+from bghop.jobs.import_objects import OR_SKIP, write_import_objects
 from bghop.jobs.import_options import ImportDataJob, check_import_options
-from bghop.jobs.result_folder import job_identity
 from bghop.processes import run_all
 from bghop.version import __version__
 
-STATE_FILE, PARTS, COUNTS = "import.json", "parts", "counts.json"
-RECORDS_FILE, OBJECTS_FILE = "records.parquet", "objects.parquet"
-_FORMAT, _FORMAT_VERSION = "bghop-import", 1
+STATE_FILE, COUNTS = "import.json", "counts.json"
+_FORMAT, _FORMAT_VERSION = "bghop-import", 2
+_NO_SHARDS = 10**9  # a part is one file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +60,23 @@ class ImportedData:
     error_mm: float
     """Of the hands in their new convention or model, mean."""
     seconds: float
+    broken: Mapping[str, str] = field(default_factory=dict)
+    """Sequences and objects that were left out because they cannot be read, and why."""
+    convention: tuple[Comparison, ...] = ()
+    """The data set's conventions against other ones."""
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a person should know."""
+        found = [
+            f"the data look as if they were of another convention: {each}; see docs/data_sets"
+            for each in self.convention
+            if each.doubtful
+        ]
+        if self.broken:
+            name, why = next(iter(self.broken.items()))
+            found.append(f"left out {len(self.broken)} that are broken, the first: {name}: {why}")
+        return found
 
 
 class ImportListener:
@@ -78,34 +99,48 @@ def run_import_job(job: ImportDataJob, *, listener: ImportListener | None = None
     split = _split(job, adapter)
     splits = {} if split == "own" else adapter.splits(job.root, split)
     hand_models(job.source, job.mano, job.model)  # a bad folder is known before any work
-    settings = _settings(job, adapter, split, sequences)
-    identity = job_identity(settings)
-    if _is_finished(job, identity):
-        content = read_json(job.out / STATE_FILE)
-        return ImportedData(
-            out=job.out, state="kept", sequences=len(sequences),
-            counts=Counts(**content["counts"]), error_mm=content["error_mm"],
-            seconds=time.perf_counter() - start,
-        )  # fmt: skip
-    _begin(job, identity, settings)
-    objects = job.out / OBJECTS_FILE
-    names = sorted({name for each in sequences for name in each.objects})
-    if not objects.exists():
-        made: list[StoredObject] = []
-        for number, name in enumerate(names):
-            listener.stage("objects", number, len(names))
-            thing = adapter.thing(job.root, name)
-            made.append(
-                object_from_mesh(name, thing)
-                if isinstance(thing, Mesh)
-                else object_from_articulated(name, thing)
-            )
-        write_objects(objects, made, reach=REACH)
-    folders = [job.out / PARTS / _folder_name(each.key) for each in sequences]
+    folder = DataFolder(
+        path=job.out, state_file=STATE_FILE, format=_FORMAT, files=(RECORDS_FILE, OBJECTS_FILE),
+        settings=_settings(job, adapter, split, sequences),
+    )  # fmt: skip
+    facts = folder.finished(overwrite=job.overwrite)
+    state = "kept" if facts else "done"
+    if facts is None:
+        folder.begin(overwrite=job.overwrite)
+        broken_objects = write_import_objects(
+            job, adapter, sequences, progress=partial(listener.stage, "objects")
+        )
+        facts = _read_all(job, adapter, sequences, splits, folder, listener)
+        facts["broken"] = {**broken_objects, **facts["broken"]}
+        folder.finish(**facts)
+        listener.stage("joining", 1, 1)
+    return ImportedData(
+        out=job.out, state=state, sequences=len(sequences), counts=Counts(**facts["counts"]),
+        error_mm=facts["error_mm"], seconds=time.perf_counter() - start,
+        broken=facts.get("broken", {}),
+        convention=tuple(Comparison(**each) for each in facts.get("convention", ())),
+    )  # fmt: skip
+
+
+def _read_all(
+    job: ImportDataJob,
+    adapter: Adapter,
+    sequences: list[ForeignSequence],
+    splits: dict[str, str],
+    folder: DataFolder,
+    listener: ImportListener,
+) -> dict[str, Any]:
+    """Read the sequences into parts, join them; what the state file keeps of it."""
+    comparisons = compare_conventions(
+        adapter, sequences, job.mano, read_objects(job.out / OBJECTS_FILE),
+        progress=lambda done, total: listener.stage("convention", done, total),
+    )  # fmt: skip
+    identity, skip = folder.identity, job.skip_broken
+    parts = [folder.parts / _folder_name(each.key) for each in sequences]
     tasks = [
-        (job, each, splits.get(each.key) or own_split(each.key), folder, identity)
-        for each, folder in zip(sequences, folders, strict=True)
-        if _counts_of(folder, identity) is None
+        (job, each, splits.get(each.key) or own_split(each.key), part, identity)
+        for each, part in zip(sequences, parts, strict=True)
+        if _part_of(part, identity, skip_broken=skip) is None
     ]
     done = len(sequences) - len(tasks)
     listener.stage("sequences", done, len(sequences))
@@ -113,24 +148,28 @@ def run_import_job(job: ImportDataJob, *, listener: ImportListener | None = None
         done += 1
         listener.stage("sequences", done, len(sequences))
     listener.stage("joining", 0, 1)
-    facts = [_counts_of(folder, identity) for folder in folders]
+    facts = [_part_of(part, identity, skip_broken=skip) for part in parts]
     found = [fact for fact in facts if fact is not None]
     counts = sum((Counts(**fact["counts"]) for fact in found), start=NOTHING)
-    full = [f for f, fact in zip(folders, found, strict=True) if fact["counts"]["kept"]]
+    broken = {
+        each.key: fact["broken"]
+        for each, fact in zip(sequences, found, strict=True)
+        if fact.get("broken")
+    }
+    full = [part for part, fact in zip(parts, found, strict=True) if fact["counts"]["kept"]]
     if not full:
+        doubts = "".join(f"; {each}" for each in comparisons if each.doubtful)
+        some = f" ({len(broken)} sequences were left out)" if broken else ""
         raise DataError(
-            f"none of {counts.looked_at} frames has the contact that is asked for: use a larger "
-            "--distance, a smaller --share, or --contact any"
+            f"none of {counts.looked_at} frames has the contact that is asked for{some}{doubts}: "
+            "use a larger --distance, a smaller --share, or --contact any"
         )
-    join_tables([folder / RECORDS_FILE for folder in full], job.out / RECORDS_FILE, RECORDS)
+    join_tables([part / RECORDS_FILE for part in full], job.out / RECORDS_FILE, RECORDS)
     error_mm = sum(f["error_mm"] * f["counts"]["kept"] for f in found) / max(counts.kept, 1)
-    _write_state(job, identity, settings, "finished", counts=asdict(counts), error_mm=error_mm)
-    shutil.rmtree(job.out / PARTS, ignore_errors=True)
-    listener.stage("joining", 1, 1)
-    return ImportedData(
-        out=job.out, state="done", sequences=len(sequences), counts=counts, error_mm=error_mm,
-        seconds=time.perf_counter() - start,
-    )  # fmt: skip
+    return {
+        "counts": asdict(counts), "error_mm": error_mm, "broken": broken,
+        "convention": [asdict(each) for each in comparisons],
+    }  # fmt: skip
 
 
 def own_split(sequence: str) -> str:
@@ -161,31 +200,56 @@ def _read_sequence(
     job: ImportDataJob, sequence: ForeignSequence, split: str, folder: Path, identity: str
 ) -> int:
     """One part; runs in a process of its own."""
+    adapter = adapter_named(job.source)
+    source, _ = hand_models(job.source, job.mano, job.model)
+    path = job.out / OBJECTS_FILE
+    objects = _objects(path, path.stat().st_mtime_ns)
+    found, errors, total, broken = [], [torch.zeros(0)], NOTHING, ""
+    try:
+        for clip in adapter.clips(sequence, source, split):
+            if job.skip_broken and clip.object not in objects.keys:
+                continue  # said where objects are read
+            records, error, counts = _records(job, clip, objects, adapter.frame_rate)
+            total += counts
+            found += [records] if counts.kept else []
+            errors.append(error)
+    except BghopError as problem:
+        if not job.skip_broken:
+            raise type(problem)(f"sequence {sequence.key}: {problem}{OR_SKIP}") from problem
+        found, errors, total, broken = [], [torch.zeros(0)], NOTHING, str(problem)
+    with writing(folder):
+        remove(folder)
+        folder.mkdir(parents=True)
+    if found:
+        write_records(folder / RECORDS_FILE, concatenate_records(found), rows=_NO_SHARDS)
+    error = torch.cat(errors)
+    mean = 1000 * float(error.mean()) if len(error) else 0.0
+    content = {"job": identity, "counts": asdict(total), "error_mm": mean, "broken": broken}
+    write_json(folder / COUNTS, content)
+    return total.kept
+
+
+def _records(
+    job: ImportDataJob, clip: Clip, objects: ObjectStore, frame_rate: float | None
+) -> tuple[Records, Tensor, Counts]:
+    """The frames of a clip that are kept, measured; how far each hand moved, metres; counts."""
     source, target = hand_models(job.source, job.mano, job.model)
     options = SelectOptions(
         stride=job.stride, distance=job.distance, share=job.share, hands=job.hands,
         moved=job.moved,
     )  # fmt: skip
-    path = job.out / OBJECTS_FILE
-    objects = _objects(path, path.stat().st_mtime_ns)
+    kept, counts = select(clip, source.model, objects, options)
+    records = kept.records(target, frame_rate=frame_rate)
+    if not len(kept):
+        return records, torch.zeros(0), counts
     change = retargeted if job.model == "open" else in_convention
-    parts, errors, total = [], [torch.zeros(0)], NOTHING
-    for clip in adapter_named(job.source).clips(sequence, source, split):
-        kept, counts = select(clip, source.model, objects, options)
-        total += counts
-        if len(kept):
-            hands, error = change(kept.hands_object().to(dtype=torch.float32), source.model, target)
-            parts.append(replace(kept.records(target), hands=hands))
-            errors.append(error[kept.hands_world.present])
-    error = torch.cat(errors)
-    with writing(folder):
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-    if parts:
-        write_records(folder / RECORDS_FILE, concatenate_records(parts))
-    mean = 1000 * float(error.mean()) if len(error) else 0.0
-    write_json(folder / COUNTS, {"job": identity, "counts": asdict(total), "error_mm": mean})
-    return total.kept
+    hands, moved = change(records.hands, source.model, target)
+    present = kept.hands_world.present
+    records = replace(records, hands=hands)
+    quality = measure_records(records, objects, target).quality(
+        moved=moved.masked_fill(~present, torch.nan), rejected=kept.rejected
+    )
+    return replace(records, quality=quality), moved[present], counts
 
 
 def _split(job: ImportDataJob, adapter: Adapter) -> str:
@@ -236,43 +300,12 @@ def _settings(
     }  # fmt: skip
 
 
-def _counts_of(folder: Path, identity: str) -> dict[str, Any] | None:
-    """Facts of a part that is done; None if it is not."""
+def _part_of(folder: Path, identity: str, *, skip_broken: bool) -> dict[str, Any] | None:
+    """Facts of a part that is done; None if it is not, or is broken and may not be."""
     try:
         content = read_json(folder / COUNTS)
     except ResultError:
         return None
-    return content if isinstance(content, dict) and content.get("job") == identity else None
-
-
-def _is_finished(job: ImportDataJob, identity: str) -> bool:
-    if job.out.exists() and not job.out.is_dir():
-        raise ResultError(f"{job.out} is a file: choose a folder with --out")
-    if job.overwrite or not job.out.exists() or not any(job.out.iterdir()):
-        return False
-    remedy = "add --overwrite to replace it or choose another --out"
-    state = job.out / STATE_FILE
-    if not state.exists():
-        raise ResultError(f"{job.out} is not empty and holds no import: {remedy}")
-    content = read_json(state)
     if not isinstance(content, dict) or content.get("job") != identity:
-        raise ResultError(f"{job.out} holds an import with other options or files: {remedy}")
-    return content.get("state") == "finished"
-
-
-def _begin(job: ImportDataJob, identity: str, settings: dict[str, Any]) -> None:
-    with writing(job.out):
-        job.out.mkdir(parents=True, exist_ok=True)
-        if job.overwrite:
-            shutil.rmtree(job.out / PARTS, ignore_errors=True)
-            for name in (STATE_FILE, RECORDS_FILE, OBJECTS_FILE):
-                (job.out / name).unlink(missing_ok=True)
-    _write_state(job, identity, settings, "running")
-    remove_leftovers(job.out)
-
-
-def _write_state(
-    job: ImportDataJob, identity: str, settings: dict[str, Any], state: str, **facts: Any
-) -> None:
-    content = {"format": _FORMAT, "job": identity, "state": state, "settings": settings, **facts}
-    write_json(job.out / STATE_FILE, content, indent=1)
+        return None
+    return None if content.get("broken") and not skip_broken else content

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from bghop.data.objects_file import OBJECTS
-from bghop.data.record import RECORDS, WEIGHT, read_records
-from bghop.data.tables import TableFile, read_table, write_table
+from bghop.data.record import RECORDS, SAME, WEIGHT, read_records
+from bghop.data.shards import read_shards, without_format, write_shards
+from bghop.data.tables import TableFile, TableFormat
 from bghop.errors import DataError, OptionError, ResultError
 from bghop.files import writing
-
-RECORDS_FILE, OBJECTS_FILE = "records.parquet", "objects.parquet"
+from bghop.jobs.data_folder import OBJECTS_FILE, RECORDS_FILE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +27,8 @@ class MixDataJob:
     out: Path
     weights: tuple[float, ...] = ()
     """Share of each in the training, relative; all alike if empty."""
+    skip_broken: bool = False
+    """Leave out damaged files of a set in many files, instead of stopping."""
     overwrite: bool = False
 
 
@@ -38,6 +40,8 @@ class MixedSet:
     rows: int
     share: float
     """Of the training samples."""
+    broken: tuple[str, ...] = ()
+    """Files that were left out, and why."""
 
 
 def check_mix_options(job: MixDataJob) -> None:
@@ -67,14 +71,18 @@ def run_mix_job(job: MixDataJob) -> list[MixedSet]:
     if not job.overwrite and any((job.out / n).exists() for n in (RECORDS_FILE, OBJECTS_FILE)):
         raise ResultError(f"{job.out} holds a data set: add --overwrite or choose another --out")
     names = _names(job.folders)
-    files = [read_table(folder / RECORDS_FILE, RECORDS) for folder in job.folders]
+    skip = job.skip_broken
+    files = [
+        read_shards(folder / RECORDS_FILE, RECORDS, same=SAME, skip_broken=skip)
+        for folder in job.folders
+    ]
     kinds = {(f.header.get("hand_model"), tuple(f.header.get("shape_names", ()))) for f in files}
     if len(kinds) != 1:
         words = ", ".join(
             f"{n}: {f.header.get('hand_model')}" for n, f in zip(names, files, strict=True)
         )
         raise DataError(f"hand models differ ({words}): import all with the same --hand")
-    things = [read_table(folder / OBJECTS_FILE, OBJECTS) for folder in job.folders]
+    things = [read_shards(folder / OBJECTS_FILE, OBJECTS) for folder in job.folders]
     reaches = {f.header.get("reach") for f in things}
     if len(reaches) != 1:
         raise DataError(f"objects have distances up to {reaches} m: write them with one reach")
@@ -84,7 +92,12 @@ def run_mix_job(job: MixDataJob) -> list[MixedSet]:
         training = sum(split == "train" for split in file.column("split").to_pylist())
         each = weight / max(training, 1)
         tables.append(_with_weight(_named(file, name, ("id", "object")), each))
-        mixed.append(MixedSet(name=name, rows=file.table.num_rows, share=weight / sum(weights)))
+        mixed.append(
+            MixedSet(
+                name=name, rows=file.table.num_rows, share=weight / sum(weights),
+                broken=tuple(map(str, file.broken)),
+            )
+        )  # fmt: skip
     with writing(job.out):
         job.out.mkdir(parents=True, exist_ok=True)
     _write(tables, job.out / RECORDS_FILE, RECORDS, files[0].header)
@@ -127,9 +140,8 @@ def _with_weight(table: Any, each: float) -> Any:
     return table.append_column(WEIGHT, pa.array((before * each).astype(np.float32)))
 
 
-def _write(tables: list[Any], path: Path, form: Any, header: dict[str, Any]) -> None:
+def _write(tables: list[Any], path: Path, form: TableFormat, header: dict[str, Any]) -> None:
     import pyarrow as pa
 
-    kept = {k: v for k, v in header.items() if k not in {"format", "format_version"}}
     whole = pa.concat_tables(tables, promote_options="default")
-    write_table(path, whole, form, kept)
+    write_shards(path, [whole], form, without_format(header))

@@ -1,43 +1,45 @@
 """The report of a synthetic data set: numbers, contact maps, grasps at random."""
 
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from bghop.data.objects_file import read_objects
 from bghop.data.record import Records, read_records
 from bghop.data.tables import read_table
 from bghop.datagen.checks import REASONS
-from bghop.datagen.making import shape_of
-from bghop.datagen.parts import PROVENANCE, PROVENANCE_FILE, RECORDS_FILE, ObjectReport
-from bghop.datagen.statistics import FamilyStatistics, Statistics, contact_maps, statistics
-from bghop.drawing.contact_map import plot_contact_maps
-from bghop.drawing.contact_sheet import Cell
-from bghop.drawing.scene import Scene
-from bghop.drawing.shading import split_sharp_edges
-from bghop.drawing.worker import SheetWorker
+from bghop.datagen.parts import (
+    OBJECTS_FILE,
+    PROVENANCE,
+    PROVENANCE_FILE,
+    RECORDS_FILE,
+    ObjectReport,
+)
+from bghop.datagen.statistics import FamilyStatistics, Statistics, statistics
 from bghop.errors import BghopError
-from bghop.files import write_whole
+from bghop.evaluation.record_measures import measure_records
 from bghop.hands.model import HandModel
 from bghop.hands.open_hand import load_open_hand
+from bghop.jobs.data_pictures import at_random, contact_picture, meshes_of, sheet_picture
 from bghop.reporting.blocks import (
     Block,
     Document,
     Figures,
-    Picture,
     Section,
     Table,
     Value,
-    markdown,
     number,
+    pair,
+    percent,
 )
-from bghop.reporting.html import html
+from bghop.reporting.folder import write_document
 
-SHEET_CELLS = 24
 _CONTACTS, _SHEET = "contacts.png", "grasps.png"
+_MEASURED = 1000
+"""Grasps that the contact maps are of."""
 
 
 def write_data_report(
@@ -61,17 +63,9 @@ def write_data_report(
     shown: list[Block] = []
     if pictures:
         try:
-            maps = Picture(
-                name=_CONTACTS, title="Contact maps", png=_contacts(records, reports, model),
-                caption="Palmar side; share of grasps with an object within 5 mm.",
-            )  # fmt: skip
-            sheet = _sheet(records, rows, reports, model)
-            shown = [maps, Picture(name=_SHEET, title="Grasps at random", png=sheet)]
+            shown = _pictures(folder, records, rows, reports, model)
         except BghopError as error:
             say(f"the report has no pictures ({error})")
-    for block in shown:
-        if isinstance(block, Picture):
-            write_whole(folder / block.name, block.png)
     document = Document(
         title="Synthetic interactions",
         about=(("Folder", folder.name), ("Objects", str(len(reports))),
@@ -82,27 +76,27 @@ def write_data_report(
             Section(title="What the hands do", blocks=(_roles(found), _sides(found))),
         ),
     )  # fmt: skip
-    write_whole(folder / "report.md", markdown(document).encode())
-    write_whole(folder / "report.html", html(document).encode())
+    write_document(folder, "report", document)
 
 
 def _figures(found: Statistics, reports: Sequence[ObjectReport]) -> Figures:
     accepted = sum(report.accepted for report in reports)
     candidates = sum(report.candidates for report in reports)
     seconds = sum(report.seconds for report in reports)
+    spread = found.spread
     items = [
-        ("accepted", _percent(accepted, candidates), f"{accepted} of {candidates} candidates"),
+        ("accepted", percent(accepted, candidates), f"{accepted} of {candidates} candidates"),
         ("rate", number(accepted / max(seconds, 1e-9), digits=2, unit=" /s"), "accepted, per core"),
         ("depth", number(_mean(found.depth_mm), digits=2, unit=" mm"), "deepest vertex of a hand"),
-        ("entropy", number(found.diversity and found.diversity.entropy_nats, digits=2),
+        ("entropy", number(spread.diversity and spread.diversity.entropy_nats, digits=2),
          "nats, 20 clusters of hands"),
-        ("apart", number(found.apart_cm, digits=1, unit=" cm"), "two grasps of one object"),
-        ("fingers apart", number(found.fingers_apart_cm, digits=2, unit=" cm"),
+        ("apart", number(spread.apart_cm, digits=1, unit=" cm"), "two grasps of one object"),
+        ("fingers apart", number(spread.fingers_apart_cm, digits=2, unit=" cm"),
          "two grasps of one object, wrists aligned"),
     ]  # fmt: skip
     if found.hold_tested:
         items.append(
-            ("hold", _percent(found.held, found.hold_tested),
+            ("hold", percent(found.held, found.hold_tested),
              f"of {found.hold_tested} that the static check accepts and the hold test saw")
         )  # fmt: skip
     return Figures(items=tuple(items))
@@ -112,8 +106,8 @@ def _family_table(families: Sequence[FamilyStatistics]) -> Table:
     rows = []
     for each in sorted(families, key=lambda family: family.family):
         values = [Value(text=str(each.objects)), Value(text=str(each.accepted)),
-                  _percent(each.accepted, each.candidates)]  # fmt: skip
-        values += [_percent(each.rejected[reason], each.candidates) for reason in REASONS]
+                  percent(each.accepted, each.candidates)]  # fmt: skip
+        values += [percent(each.rejected[reason], each.candidates) for reason in REASONS]
         values.append(number(each.accepted / max(each.seconds, 1e-9), digits=1))
         rows.append((each.family, tuple(values)))
     head = ("family", "objects", "accepted", "share", *REASONS, "per s and core")
@@ -123,7 +117,7 @@ def _family_table(families: Sequence[FamilyStatistics]) -> Table:
 def _roles(found: Statistics) -> Table:
     total = sum(found.roles.values())
     rows = [
-        (name, (Value(text=str(count)), _percent(count, total)))
+        (name, (Value(text=str(count)), percent(count, total)))
         for name, count in found.roles.items()
     ]
     caption = (
@@ -134,18 +128,11 @@ def _roles(found: Statistics) -> Table:
 
 
 def _sides(found: Statistics) -> Table:
-    def both(pair: tuple[float | None, float | None], digits: int) -> tuple[Value, ...]:
-        return tuple(number(value, digits=digits) for value in pair)
-
     rows = (
-        ("penetration depth, mm", both(found.depth_mm, 2)),
-        ("fingers in contact", both(found.fingers, 2)),
+        ("penetration depth, mm", pair(found.depth_mm, digits=2)),
+        ("fingers in contact", pair(found.fingers, digits=2)),
     )
     return Table(head=("mean", "left", "right"), rows=rows)
-
-
-def _percent(part: int, whole: int) -> Value:
-    return number(part / whole if whole else None, digits=0, scale=100.0, unit=" %")
 
 
 def _mean(pair: tuple[float | None, float | None]) -> float | None:
@@ -153,44 +140,22 @@ def _mean(pair: tuple[float | None, float | None]) -> float | None:
     return float(np.mean(known)) if known else None
 
 
-def _contacts(records: Records, reports: Sequence[ObjectReport], model: HandModel) -> bytes:
-    share = contact_maps(records, reports, model)
-    return plot_contact_maps(model.vertices_rest.double().numpy(), share)
-
-
-def _sheet(
-    records: Records, rows: Sequence[dict[str, Any]], reports: Sequence[ObjectReport],
-    model: HandModel,
-) -> bytes:  # fmt: skip
-    """Grasps of different objects at random."""
-    by_key = {report.key: report for report in reports}
-    order = np.random.default_rng(1).permutation(len(records)).tolist()
-    chosen: dict[str, int] = {}
-    for i in order:
-        chosen.setdefault(records.object[i], i)
-        if len(chosen) == SHEET_CELLS:
-            break
-    cells = []
-    for key, i in chosen.items():
-        report, row = by_key[key], rows[i]
-        heading = report.family.replace("_", " ")
-        caption = f"{row['role']}, depth {max(row['depth_mm']):.1f} mm"
-        cells.append(
-            Cell(scene=_scene(records, i, report, model), heading=heading, caption=caption)
-        )
-    with closing(SheetWorker()) as worker:
-        worker.request(cells, title="Grasps at random", subtitle="one of each object")
-        return worker.answer()
-
-
-def _scene(records: Records, row: int, report: ObjectReport, model: HandModel) -> Scene:
-    mesh = shape_of(report.family, report.parameters, report.joint_value)
-    hands = records.rows([row]).hands
-    with torch.no_grad():
-        posed = model.pose_hands(hands).vertices_object[0].double().numpy()
-    left, right = (
-        (posed[k], model.closed_faces[k].numpy()) if here else None
-        for k, here in enumerate(hands.present[0].tolist())
-    )
-    drawn = split_sharp_edges(mesh.vertices, np.asarray(mesh.faces))
-    return Scene(object=drawn, hands=(left, right))
+def _pictures(
+    folder: Path, records: Records, rows: Sequence[dict[str, Any]],
+    reports: Sequence[ObjectReport], model: HandModel,
+) -> list[Block]:  # fmt: skip
+    """Where hands touch, and grasps of different objects at random."""
+    every = torch.linspace(0, len(records) - 1, min(_MEASURED, len(records))).round().long()
+    objects = read_objects(folder / OBJECTS_FILE)
+    touched = measure_records(records.rows(every), objects, model).touched
+    chosen = at_random(records.object)
+    some, families = records.rows(chosen), {each.key: each.family for each in reports}
+    captions = [
+        (families[records.object[i]].replace("_", " "),
+         f"{rows[i]['role']}, depth {max(rows[i]['depth_mm']):.1f} mm")
+        for i in chosen
+    ]  # fmt: skip
+    return [
+        contact_picture(_CONTACTS, touched, model),
+        sheet_picture(_SHEET, some, meshes_of(folder, some), captions, model),
+    ]

@@ -5,7 +5,6 @@ one records.parquet, objects.parquet and provenance.parquet, the report is writt
 `dataset.json` says that the data set is finished.
 """
 
-import shutil
 import time
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -14,20 +13,20 @@ from typing import Any
 
 from bghop.datagen.making import MakeOptions, make
 from bghop.datagen.parts import (
+    OBJECTS_FILE,
     PROVENANCE_FILE,
+    RECORDS_FILE,
     ObjectReport,
     join_parts,
     part_is_whole,
     read_reports,
     write_part,
 )
-from bghop.errors import ResultError
-from bghop.files import read_json, remove_leftovers, write_json, writing
 from bghop.hands.model import HandModel
 from bghop.hands.open_hand import load_open_hand
+from bghop.jobs.data_folder import DataFolder
 from bghop.jobs.data_options import SynthesizeDataJob, check_data_options
 from bghop.jobs.data_report import write_data_report
-from bghop.jobs.result_folder import job_identity
 from bghop.objects.catalog import family_named
 from bghop.objects.splits import training_families
 from bghop.processes import run_all
@@ -35,7 +34,7 @@ from bghop.version import __version__
 
 PART = 8
 """Objects that are made in one go; what a kill can lose on each core."""
-STATE_FILE, PARTS = "dataset.json", "parts"
+STATE_FILE = "dataset.json"
 _FORMAT, _FORMAT_VERSION = "bghop-dataset", 1
 
 
@@ -99,18 +98,22 @@ def run_synthesize_data(
         "format_version": _FORMAT_VERSION, "bghop_version": __version__, "seed": job.seed,
         "objects": job.objects, "options": asdict(options),
     }  # fmt: skip
-    header = {"job": job_identity(settings)}
-    if _is_finished(job, header):
+    folder = DataFolder(
+        path=job.out, state_file=STATE_FILE, format=_FORMAT, settings=settings,
+        files=(RECORDS_FILE, OBJECTS_FILE, PROVENANCE_FILE),
+    )  # fmt: skip
+    header = {"job": folder.identity}
+    if folder.finished(overwrite=job.overwrite) is not None:
         reports = read_reports(job.out / PROVENANCE_FILE)
         return SynthesizedData(
             out=job.out, state="kept", objects=tuple(reports), seconds=time.perf_counter() - start
         )
-    _begin(job, header, settings)
-    folders = [job.out / PARTS / f"{k:05d}" for k in range(-(-job.objects // PART))]
+    folder.begin(overwrite=job.overwrite)
+    parts = [folder.parts / f"{k:05d}" for k in range(-(-job.objects // PART))]
     tasks = [
-        (options, job.seed, range(k * PART, min(job.objects, (k + 1) * PART)), folder, header)
-        for k, folder in enumerate(folders)
-        if not part_is_whole(folder, header)
+        (options, job.seed, range(k * PART, min(job.objects, (k + 1) * PART)), part, header)
+        for k, part in enumerate(parts)
+        if not part_is_whole(part, header)
     ]
     done = job.objects - sum(len(task[2]) for task in tasks)
     accepted = 0
@@ -119,12 +122,11 @@ def run_synthesize_data(
         done, accepted = done + count, accepted + found
         listener.stage("objects", done, job.objects)
         listener.part(done, job.objects, accepted)
-    join_parts(folders, job.out, header)
+    join_parts(parts, job.out, header)
     reports = read_reports(job.out / PROVENANCE_FILE)
     listener.stage("report", 0, 1)
     write_data_report(job.out, reports, pictures=job.pictures, say=listener.said)
-    _write_state(job, header, settings, "finished")
-    shutil.rmtree(job.out / PARTS, ignore_errors=True)
+    folder.finish()
     listener.stage("report", 1, 1)
     return SynthesizedData(
         out=job.out, state="done", objects=tuple(reports), seconds=time.perf_counter() - start
@@ -143,43 +145,3 @@ def _make_part(
 @cache
 def _hand_model() -> HandModel:
     return load_open_hand()
-
-
-def _is_finished(job: SynthesizeDataJob, header: dict[str, Any]) -> bool:
-    """Whether this data set is complete here.
-
-    Raises:
-        ResultError: The folder holds another one, or something else (unless overwrite).
-    """
-    if job.out.exists() and not job.out.is_dir():
-        raise ResultError(f"{job.out} is a file: choose a folder with --out")
-    state = job.out / STATE_FILE
-    if job.overwrite or not job.out.exists():
-        return False
-    remedy = "add --overwrite to replace it or choose another --out"
-    if not state.exists():
-        if (job.out / PROVENANCE_FILE).exists() or (job.out / PARTS).exists():
-            raise ResultError(f"{job.out} holds data of unknown origin: {remedy}")
-        return False
-    content = read_json(state)
-    if not isinstance(content, dict) or content.get("job") != header["job"]:
-        raise ResultError(f"{job.out} holds data made with other options: {remedy}")
-    return content.get("state") == "finished" and (job.out / PROVENANCE_FILE).exists()
-
-
-def _begin(job: SynthesizeDataJob, header: dict[str, Any], settings: dict[str, Any]) -> None:
-    with writing(job.out):
-        (job.out / PARTS).mkdir(parents=True, exist_ok=True)
-        if job.overwrite:
-            (job.out / STATE_FILE).unlink(missing_ok=True)
-            shutil.rmtree(job.out / PARTS)
-            (job.out / PARTS).mkdir()
-    remove_leftovers(job.out)
-    _write_state(job, header, settings, "running")
-
-
-def _write_state(
-    job: SynthesizeDataJob, header: dict[str, Any], settings: dict[str, Any], state: str
-) -> None:
-    content = {"format": _FORMAT, **header, "state": state, "settings": settings}
-    write_json(job.out / STATE_FILE, content, indent=1)

@@ -39,6 +39,8 @@ class ImportDataJob:
     only: tuple[str, ...] = ()
     """Patterns of sequence names; all if empty."""
     workers: int = field(default_factory=available_cores)
+    skip_broken: bool = False
+    """Leave out sequences and objects that cannot be read, instead of stopping."""
     overwrite: bool = False
 
 

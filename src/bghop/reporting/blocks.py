@@ -111,6 +111,18 @@ def number(
     return Value(text=text, note=f"{rounded(estimate.low)} to {rounded(estimate.high)}")
 
 
+def percent(part: int, whole: int) -> Value:
+    """A share of a count, in whole per cent."""
+    return number(part / whole if whole else None, digits=0, scale=100.0, unit=" %")
+
+
+def pair(
+    sides: tuple[float | None, float | None], *, digits: int, scale: float = 1.0
+) -> tuple[Value, ...]:
+    """Left and right."""
+    return tuple(number(value, digits=digits, scale=scale) for value in sides)
+
+
 def markdown(document: Document) -> str:
     """The report in Markdown; pictures are linked by their names."""
     lines = [f"# {document.title}", ""]

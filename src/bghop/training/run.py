@@ -94,11 +94,14 @@ def _check_same(
 
 
 def sha256(path: Path) -> str:
-    """Of a file's content.
+    """Of a file's content, or of the names and contents of a folder's files.
 
     Raises:
         TrainingError: It cannot be read.
     """
+    if path.is_dir():
+        each = "".join(f"{file.name} {sha256(file)}\n" for file in sorted(path.iterdir()))
+        return hashlib.sha256(each.encode()).hexdigest()
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

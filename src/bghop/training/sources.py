@@ -19,7 +19,7 @@ class SourceConfig:
     """What is trained on."""
 
     records: Path
-    """Parquet file of records, see docs/records.md."""
+    """Parquet file (or folder of files) of records, see docs/records.md."""
     objects: Path
     """Parquet file of their objects."""
     mano: Path | None = None
@@ -29,6 +29,10 @@ class SourceConfig:
     """Empty: no validation."""
     most_rows: int = 0
     """Train on so many rows only, spread over the split; 0: all. For overfit tests."""
+    leave_out: str | None = None
+    """Quality flags (docs/records.md), comma between; rows that have one are not trained on."""
+    skip_broken: bool | None = None
+    """Leave out damaged files of records in many files, with a warning, instead of stopping."""
     augment: AugmentOptions = field(default_factory=AugmentOptions)
 
 
@@ -57,7 +61,9 @@ def load_sources(
         HandModelError: The hand model cannot be read.
     """
     hand_model = load_hand_model(config.mano)
-    records = read_records(config.records)
+    records = read_records(config.records, skip_broken=bool(config.skip_broken))
+    if config.leave_out:
+        records = records.without([flag.strip() for flag in config.leave_out.split(",")])
     objects = read_objects(config.objects).to(device)
 
     def builder(rows: Records, augment: AugmentOptions) -> SceneBuilder:
