@@ -8,6 +8,7 @@ import json
 import pickle
 
 import numpy as np
+import torch
 import trimesh
 from scipy.spatial.transform import Rotation
 
@@ -53,18 +54,17 @@ def write_taco(root):
     triple, name = "(brush, brush, plate)", "20230919_001"
     folder = root / "Hand_Poses" / triple / name
     folder.mkdir(parents=True)
-    for side in SIDES:
+    for side, kind in zip(SIDES, (torch.tensor, np.array), strict=True):  # both are seen
         own = hands[side]
         wrist = wrist_in_template(side, own["shape"])  # manopth with center_idx=0
+        pose = np.concatenate([own["orient"], own["pose"]], axis=1).astype(np.float32)
+        trans = (own["transl"] + wrist).astype(np.float32)
         frames = {
-            f"{k:05d}": {
-                "hand_pose": np.concatenate([own["orient"][k], own["pose"][k]]).astype(np.float32),
-                "hand_trans": (own["transl"][k] + wrist).astype(np.float32),
-            }
+            f"{k + 1:05d}": {"hand_pose": kind(pose[k]), "hand_trans": kind(trans[k])}
             for k in range(NUM)
         }
         (folder / f"{side}_hand.pkl").write_bytes(pickle.dumps(frames))
-        shape = {"hand_shape": own["shape"].astype(np.float32)}
+        shape = {"hand_shape": kind(own["shape"].astype(np.float32))}
         (folder / f"{side}_hand_shape.pkl").write_bytes(pickle.dumps(shape))
     things = root / "Object_Poses" / triple / name
     things.mkdir(parents=True)
