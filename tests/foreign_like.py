@@ -215,6 +215,18 @@ def write_hot3d(root):
         numbers = [*place[k], *_wxyz(turn[k])]
         rows.append(",".join(["194930206998778", str(1000 + k), *map(repr, map(float, numbers))]))
     rows.append("194930206998778,9999,0,0,0,1,0,0,0")  # a time at which no hand is known
+    # Times that failed the inspection: hands and object are anywhere.
+    for time in (900, 901, 902):
+        lines.append(json.dumps({"timestamp_ns": time, "hand_poses": told}))
+        rows.append(f"194930206998778,{time},0,0,0,1,0,0,0")
+    cameras = ("1201-1", "214-1")
+    masks = [f"{1000 + k},{camera},True" for k in range(NUM) for camera in cameras]
+    masks += [f"900,{camera},False" for camera in cameras]
+    masks += ["901,1201-1,True", "901,214-1,False"]  # of 902 nothing is said
+    (folder / "masks").mkdir()
+    (folder / "masks" / "mask_qa_pass.csv").write_text(
+        "\n".join(["timestamp[ns],stream_id,mask", *masks])
+    )
     head = "object_uid,timestamp[ns],t_wo_x[m],t_wo_y[m],t_wo_z[m],q_wo_w,q_wo_x,q_wo_y,q_wo_z"
     (folder / "mano_hand_pose_trajectory.jsonl").write_text("\n".join(lines))
     (folder / "dynamic_objects.csv").write_text("\n".join([head, *rows]))

@@ -140,6 +140,16 @@ def test_frames_whose_hand_is_withheld_are_left_out(tmp_path, mano_folder):
     assert adapter.clips(found["evaluation/SM1"], mano, "test") == []
 
 
+def test_times_that_failed_the_inspection_are_left_out(tmp_path, mano_folder):
+    root = write_hot3d(tmp_path)
+    _, _, clip = first_clips("hot3d", root, mano_folder)
+    assert len(clip) == NUM  # of nine that have hands and the object
+    path = next(root.glob("*/masks/mask_qa_pass.csv"))
+    path.write_text(path.read_text().replace("1003,214-1,True", "1003,214-1,False"))
+    _, _, clip = first_clips("hot3d", root, mano_folder)
+    assert len(clip) == NUM - 1
+
+
 def _taco_frames(root):
     path = next(root.glob("Hand_Poses/*/*/left_hand.pkl"))
     content = pickle.loads(path.read_bytes())  # noqa: S301
@@ -172,7 +182,18 @@ def _grab_nan(root):
     np.savez(path, **{**content, "rhand": hand})
 
 
+def _hot3d_no_mask(root):
+    next(root.glob("*/masks/mask_qa_pass.csv")).unlink()
+
+
+def _hot3d_other_mask(root):
+    path = next(root.glob("*/masks/mask_qa_pass.csv"))
+    path.write_text(path.read_text().replace("True", "yes"))
+
+
 DAMAGES = {
+    "hot3d no mask": ("hot3d", _hot3d_no_mask, r"cannot read .*mask_qa_pass.csv .*: check"),
+    "hot3d other mask": ("hot3d", _hot3d_other_mask, r"mask_qa_pass.csv: a row has a wrong 'yes'"),
     "taco frames": ("taco", _taco_frames, "5 frames of the left hand and 6 of the right"),
     "dexycb betas": ("dexycb", _dexycb_betas, r"betas have shape \(6, 2\)"),
     "ho3d half": ("ho3d", _ho3d_half, "0003.pkl is damaged"),
