@@ -182,7 +182,7 @@ def write_h2o(root):
     return root
 
 
-def _wxyz(turn):
+def wxyz(turn):
     x, y, z, w = turn.as_quat()
     return [float(value) for value in (w, x, y, z)]
 
@@ -209,10 +209,10 @@ def write_hot3d(root):
             orient = Rotation.from_rotvec(own["orient"][k])
             told[str(number)] = {
                 "pose": _first_components(own, side)[k].tolist(), "betas": own["shape"].tolist(),
-                "wrist_xform": {"t_xyz": own["transl"][k].tolist(), "q_wxyz": _wxyz(orient)},
+                "wrist_xform": {"t_xyz": own["transl"][k].tolist(), "q_wxyz": wxyz(orient)},
             }  # fmt: skip
         lines.append(json.dumps({"timestamp_ns": 1000 + k, "hand_poses": told}))
-        numbers = [*place[k], *_wxyz(turn[k])]
+        numbers = [*place[k], *wxyz(turn[k])]
         rows.append(",".join(["194930206998778", str(1000 + k), *map(repr, map(float, numbers))]))
     rows.append("194930206998778,9999,0,0,0,1,0,0,0")  # a time at which no hand is known
     # Times that failed the inspection: hands and object are anywhere.
@@ -251,7 +251,7 @@ def write_contactpose(root):
                 "pose": [*own["orient"][k], *_first_components(own, side)[k]],
                 "betas": own["shape"].tolist(), "valid": True,
                 "mTc": {"translation": T[:3, 3].tolist(),
-                        "rotation": _wxyz(Rotation.from_matrix(T[:3, :3]))},
+                        "rotation": wxyz(Rotation.from_matrix(T[:3, :3]))},
             })  # fmt: skip
         (folder / "mano_fits_15.json").write_text(json.dumps(fits))
         box_file(folder / "mug.ply")

@@ -1,12 +1,12 @@
 """Quaternions of data sets, real part first, as rotations."""
 
 import numpy as np
-from jaxtyping import Float
+from numpy.typing import ArrayLike
 from scipy.spatial.transform import Rotation
 
 
-def rotations_from_wxyz(wxyz: Float[np.ndarray, "*batch 4"]) -> Rotation:
-    """Rotations of quaternions (w, x, y, z) of any length.
+def rotations_from_wxyz(wxyz: ArrayLike) -> Rotation:
+    """Rotations of quaternions (w, x, y, z), whatever their norm; one, or a row each.
 
     Raises:
         ValueError: One is all zeros.
