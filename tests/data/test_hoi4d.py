@@ -45,7 +45,9 @@ def test_sequences_have_the_object_that_their_folders_say(root):
 def test_base_and_screen_are_where_both_annotations_put_them(root, mano):
     (clip,) = clips_of(root, mano, LAPTOP)
     T = torch.from_numpy(poses(*truth()[1:]))
-    torch.testing.assert_close(clip.T_world_object, T, rtol=0, atol=1e-5)  # OBJ files have six decimals
+    torch.testing.assert_close(
+        clip.T_world_object, T, rtol=0, atol=1e-5
+    )  # OBJ files have six decimals
     np.testing.assert_allclose(clip.joint_value, ANGLES, atol=1e-5)
     assert set(clip.text) == {"laptop"}
     assert clip.hands_world.present.tolist() == [[False, True]] * NUM

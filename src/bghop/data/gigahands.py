@@ -46,6 +46,7 @@ MESHES = ("object_meta", "scans_publish", "scans_publish/publish")
 """Folders in which meshes are looked for."""
 _SIDES = ("left", "right")
 _POSE = "pose/optimized_pose.json"
+_TO_THE_END = 2**31
 _UNSAID = ("none", "buggy", "")
 
 
@@ -251,9 +252,9 @@ def _good_tracks(root: Path) -> dict[tuple[str, int, str, str], str]:
 
 
 @cache
-def _words(path: Path) -> Mapping[tuple[str, str], tuple[tuple[int, float, str], ...]]:
+def _words(path: Path) -> Mapping[tuple[str, str], tuple[tuple[int, int, str], ...]]:
     """By session and number: first and last row, and what is done."""
-    found: dict[tuple[str, str], list[tuple[int, float, str]]] = {}
+    found: dict[tuple[str, str], list[tuple[int, int, str]]] = {}
     if not path.is_file():
         return {}
     for count, line in enumerate(read_lines(path), start=1):
@@ -268,8 +269,8 @@ def _words(path: Path) -> Mapping[tuple[str, str], tuple[tuple[int, float, str],
                 f"{path}, line {count} has a wrong {error}: download it again"
             ) from error
         if text.lower() not in _UNSAID:
-            end = float("inf") if last < 0 else last
-            found.setdefault((session, number), []).append((first, end, text.rstrip(".")))
+            step = (first, last if last >= 0 else _TO_THE_END, text.rstrip("."))
+            found.setdefault((session, number), []).append(step)
     return {key: tuple(value) for key, value in found.items()}
 
 
