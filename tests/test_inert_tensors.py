@@ -113,7 +113,7 @@ def test_damaged_tensors_are_named_with_the_remedy(path):
     }  # fmt: skip
     for name, value in cases.items():
         path.write_bytes(pickle.dumps({"frames": value}))
-        with pytest.raises(DataError, match=r"tensors.pkl is damaged .*: download it again"):
+        with pytest.raises(DataError, match=r"(?s)tensors.pkl is damaged .*: download it again"):
             pytest.fail(f"{name}: {read_pickle(path)}")
 
 

@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from arctic_like import write_mano_files
 from bghop.data.gigahands import find_sequences, read_clips, read_object
-from bghop.data.mano_numbers import ManoHands
 from bghop.errors import DataError
 from foreign_like import NUM, poses, truth
 from gigahands_like import FRAMES, KEY, NUMBER, ONLY, SESSION, write_gigahands
@@ -18,20 +16,14 @@ CHOSEN = f"hand_poses/{SESSION}/keypoints_3d/{NUMBER:03d}/chosen_frames_left.jso
 POSE = f"object_poses/0_tea/teapot_with_lid/{SESSION}_{NUMBER:04d}/pose/optimized_pose.json"
 
 
-@pytest.fixture(scope="module")
-def mano(tmp_path_factory):
-    folder = write_mano_files(tmp_path_factory.mktemp("mano"))
-    return ManoHands.of(folder, flat_hand_mean=True, fix_left_shapedirs=False)
-
-
 @pytest.fixture
 def root(tmp_path):
     return write_gigahands(tmp_path)
 
 
-def clip_of(root, mano):
+def clip_of(root, flat_mano):
     (sequence,) = find_sequences(root)
-    (clip,) = read_clips(sequence, mano, "train")
+    (clip,) = read_clips(sequence, flat_mano, "train")
     return clip
 
 
@@ -44,27 +36,27 @@ def test_tracks_that_failed_are_left_out(root):
         find_sequences(root)
 
 
-def test_frames_are_those_with_an_object_and_a_hand(root, mano):
-    assert clip_of(root, mano).frame.tolist() == list(FRAMES)
+def test_frames_are_those_with_an_object_and_a_hand(root, flat_mano):
+    assert clip_of(root, flat_mano).frame.tolist() == list(FRAMES)
 
 
-def test_a_hand_is_absent_in_frames_that_were_not_chosen_for_it(root, mano):
+def test_a_hand_is_absent_in_frames_that_were_not_chosen_for_it(root, flat_mano):
     (root / CHOSEN).write_text(json.dumps([*ONLY["left"], *FRAMES[1:]]))
-    clip = clip_of(root, mano)  # the row of the first frame is there: the right hand has it
+    clip = clip_of(root, flat_mano)  # the row of the first frame is there: the right hand has it
     assert clip.hands_world.present.tolist() == [[False, True], *[[True, True]] * (NUM - 1)]
-    whole = clip_of(write_gigahands(root / "whole"), mano)
+    whole = clip_of(write_gigahands(root / "whole"), flat_mano)
     torch.testing.assert_close(
         clip.hands_world.T_object_hand, whole.hands_world.T_object_hand, rtol=0, atol=0
     )
 
 
-def test_rotation_vectors_are_not_transposed(tmp_path, mano):
-    clip = clip_of(write_gigahands(tmp_path, quaternion=False), mano)
+def test_rotation_vectors_are_not_transposed(tmp_path, flat_mano):
+    clip = clip_of(write_gigahands(tmp_path, quaternion=False), flat_mano)
     T = torch.from_numpy(poses(*truth()[1:]))
     torch.testing.assert_close(clip.T_world_object, T, rtol=0, atol=1e-6)
 
 
-def test_words_belong_to_rows_of_the_hands(root, mano):
+def test_words_belong_to_rows_of_the_hands(root, flat_mano):
     rows = sorted({*FRAMES, *ONLY["left"], *ONLY["right"]})
     last = rows.index(FRAMES[2])
     told = {
@@ -73,7 +65,7 @@ def test_words_belong_to_rows_of_the_hands(root, mano):
     }  # fmt: skip
     (root / "annotations_v2.jsonl").write_text(json.dumps(told))
     plain = "teapot with lid"
-    assert clip_of(root, mano).text == ("Open the lid",) * 3 + (plain,) * (NUM - 3)
+    assert clip_of(root, flat_mano).text == ("Open the lid",) * 3 + (plain,) * (NUM - 3)
 
 
 def test_meshes_are_found_beside_or_in_the_folder_of_scans(root):
@@ -153,11 +145,11 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("name", DAMAGES)
-def test_damaged_files_are_named_with_the_remedy(root, mano, name):
+def test_damaged_files_are_named_with_the_remedy(root, flat_mano, name):
     change, words = DAMAGES[name]
     change(root)
     with pytest.raises(DataError, match=words) as caught:
-        clip_of(root, mano)
+        clip_of(root, flat_mano)
     remedies = ("download it again", "leave the file out", "check the data set's folder")
     assert any(remedy in str(caught.value) for remedy in remedies)
     assert "\n" not in str(caught.value)

@@ -7,10 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from arctic_like import write_mano_files
 from bghop.data.hoi4d import find_sequences, read_clips, read_object
 from bghop.data.hoi4d_parts import joint_value
-from bghop.data.mano_numbers import ManoHands
 from bghop.errors import DataError
 from bghop.geometry.joint import Joint
 from foreign_like import NUM, poses, truth
@@ -19,20 +17,14 @@ from hoi4d_like import ANGLES, LAPTOP, MUG, PARTS, screen_motion, write_hoi4d
 CAD = "HOI4D_CAD_Model_for_release/articulated/Laptop/007"
 
 
-@pytest.fixture(scope="module")
-def mano(tmp_path_factory):
-    folder = write_mano_files(tmp_path_factory.mktemp("mano"))
-    return ManoHands.of(folder, flat_hand_mean=True, fix_left_shapedirs=False)
-
-
 @pytest.fixture
 def root(tmp_path):
     return write_hoi4d(tmp_path)
 
 
-def clips_of(root, mano, key):
+def clips_of(root, flat_mano, key):
     found = {each.key: each for each in find_sequences(root)}
-    return read_clips(found[key], mano, "train")
+    return read_clips(found[key], flat_mano, "train")
 
 
 def test_sequences_have_the_object_that_their_folders_say(root):
@@ -42,8 +34,8 @@ def test_sequences_have_the_object_that_their_folders_say(root):
     }
 
 
-def test_base_and_screen_are_where_both_annotations_put_them(root, mano):
-    (clip,) = clips_of(root, mano, LAPTOP)
+def test_base_and_screen_are_where_both_annotations_put_them(root, flat_mano):
+    (clip,) = clips_of(root, flat_mano, LAPTOP)
     T = torch.from_numpy(poses(*truth()[1:]))
     torch.testing.assert_close(
         clip.T_world_object, T, rtol=0, atol=1e-5
@@ -63,12 +55,12 @@ def test_the_screen_turns_about_the_annotated_axis(root):
     np.testing.assert_allclose(turned.bounds, [expected.min(0), expected.max(0)], atol=1e-6)
 
 
-def test_frames_that_name_one_part_are_left_out(root, mano):
-    (clip,) = clips_of(root, mano, LAPTOP)
+def test_frames_that_name_one_part_are_left_out(root, flat_mano):
+    (clip,) = clips_of(root, flat_mano, LAPTOP)
     assert clip.frame.tolist() == list(range(NUM))  # of one more
 
 
-def test_frames_that_the_joint_does_not_explain_are_left_out(root, mano):
+def test_frames_that_the_joint_does_not_explain_are_left_out(root, flat_mano):
     path = root / "HOI4D_annotations" / LAPTOP / "objpose" / "00003.json"
     content = json.loads(path.read_text())
     for part in content["dataList"]:
@@ -76,16 +68,16 @@ def test_frames_that_the_joint_does_not_explain_are_left_out(root, mano):
             part["center"]["x"] += 0.2
             part["center"]["y"] -= 0.2
     path.write_text(json.dumps(content))
-    (clip,) = clips_of(root, mano, LAPTOP)
+    (clip,) = clips_of(root, flat_mano, LAPTOP)
     assert clip.frame.tolist() == [0, 1, 2, 4, 5]
 
 
-def test_parts_that_fit_either_way_are_left_out(root, mano):
+def test_parts_that_fit_either_way_are_left_out(root, flat_mano):
     for path in (root / "HOI4D_annotations" / LAPTOP / "objpose").glob("*.json"):
         content = json.loads(path.read_text())
         content["dataList"] = [{**content["dataList"][0], "label": word} for word in "ab"]
         path.write_text(json.dumps(content))
-    assert clips_of(root, mano, LAPTOP) == []
+    assert clips_of(root, flat_mano, LAPTOP) == []
 
 
 def test_objects_with_more_parts_are_left_out(root):
@@ -158,11 +150,11 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("name", DAMAGES)
-def test_damaged_files_are_named_with_the_remedy(root, mano, name):
+def test_damaged_files_are_named_with_the_remedy(root, flat_mano, name):
     change, words = DAMAGES[name]
     change(root)
     with pytest.raises(DataError, match=words) as caught:
-        clips_of(root, mano, LAPTOP)
+        clips_of(root, flat_mano, LAPTOP)
     assert "download" in str(caught.value) or "leave the file out" in str(caught.value)
     assert "\n" not in str(caught.value)
 

@@ -8,18 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from arctic_like import write_mano_files
-from bghop.data.mano_numbers import ManoHands
 from bghop.data.oakink2 import find_sequences, read_clips, read_object
 from bghop.errors import DataError
 from foreign_like import NUM
 from oakink2_like import FIRST, KEY, LOST, OTHER, SEQUENCE, annotation, write_oakink2
-
-
-@pytest.fixture(scope="module")
-def mano(tmp_path_factory):
-    folder = write_mano_files(tmp_path_factory.mktemp("mano"))
-    return ManoHands.of(folder, flat_hand_mean=True, fix_left_shapedirs=False)
 
 
 @pytest.fixture
@@ -27,9 +19,9 @@ def root(tmp_path):
     return write_oakink2(tmp_path / "oakink2")
 
 
-def clips_of(root, mano):
+def clips_of(root, flat_mano):
     (sequence,) = find_sequences(root)
-    return {clip.object: clip for clip in read_clips(sequence, mano, "train")}
+    return {clip.object: clip for clip in read_clips(sequence, flat_mano, "train")}
 
 
 def test_objects_are_those_of_the_program_that_have_a_model(root):
@@ -46,28 +38,28 @@ def test_repaired_models_come_before_raw_ones(root):
         read_object(root, LOST)
 
 
-def test_frames_are_those_of_the_mocap(root, mano):
-    assert clips_of(root, mano)[KEY].frame.tolist() == list(range(FIRST, FIRST + NUM))
+def test_frames_are_those_of_the_mocap(root, flat_mano):
+    assert clips_of(root, flat_mano)[KEY].frame.tolist() == list(range(FIRST, FIRST + NUM))
 
 
-def test_words_belong_to_their_own_object_and_frames(root, mano):
-    clips = clips_of(root, mano)
+def test_words_belong_to_their_own_object_and_frames(root, flat_mano):
+    clips = clips_of(root, flat_mano)
     assert set(clips[KEY].text) == {"pour water"}
     assert clips[OTHER].text == ("bottle cap",) * (NUM - 1) + ("put it down",)
 
 
-def test_objects_that_the_mocap_did_not_follow_give_no_clip(root, mano):
+def test_objects_that_the_mocap_did_not_follow_give_no_clip(root, flat_mano):
     content = annotation()
     del content["obj_transf"][OTHER]
     (root / "anno_preview" / f"{SEQUENCE}.pkl").write_bytes(pickle.dumps(content))
-    assert list(clips_of(root, mano)) == [KEY]
+    assert list(clips_of(root, flat_mano)) == [KEY]
 
 
-def test_what_the_body_does_is_not_read(root, mano):
+def test_what_the_body_does_is_not_read(root, flat_mano):
     content = annotation()
     content["raw_smplx"] = {FIRST: torch.zeros(3, dtype=torch.complex64)}  # a kind not known
     (root / "anno_preview" / f"{SEQUENCE}.pkl").write_bytes(pickle.dumps(content))
-    assert len(clips_of(root, mano)) == 2
+    assert len(clips_of(root, flat_mano)) == 2
 
 
 def changed(change):
@@ -105,6 +97,7 @@ DAMAGES = {
     "no frame": (changed(lambda c: c["raw_mano"].pop(6)), "frame 6 lacks 'lh__pose_coeffs'"),
     "no pose": (changed(lambda c: c["obj_transf"][KEY].pop(7)), f"frame 7 lacks '{KEY}'"),
     "no hands": (changed(lambda c: c.pop("raw_mano")), "lacks one of .*raw_mano"),
+    "frames": (changed(lambda c: c.update(mocap_frame_id_list=["a"])), "no numbers of frames"),
     "shape": (hand(5, rh__betas=torch.zeros(1, 9)), "'rh__betas' differs in size"),
     "nan": (hand(5, lh__tsl=torch.full((1, 3), torch.nan)), "'lh__tsl' of frame 1 are NaN"),
     "zeros": (hand(5, lh__pose_coeffs=torch.zeros(1, 16, 4)), "a quaternion is wrong"),
@@ -115,11 +108,11 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("name", DAMAGES)
-def test_damaged_files_are_named_with_the_remedy(root, mano, name):
+def test_damaged_files_are_named_with_the_remedy(root, flat_mano, name):
     change, words = DAMAGES[name]
     change(root)
     with pytest.raises(DataError, match=words) as caught:
-        clips_of(root, mano)
+        clips_of(root, flat_mano)
     assert SEQUENCE in str(caught.value)
     assert "download it again" in str(caught.value) or "leave the file out" in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -134,9 +127,9 @@ class Hostile:
 
 
 @pytest.mark.parametrize("where", ["raw_mano", "raw_smplx"])
-def test_a_hostile_file_runs_nothing(root, mano, tmp_path, where):
+def test_a_hostile_file_runs_nothing(root, flat_mano, tmp_path, where):
     marker = tmp_path / "ran"
     changed(lambda c: c[where].update({FIRST: Hostile(marker)}))(root)
     with pytest.raises(DataError, match=r"names \w+.mkdir, which no data need"):
-        clips_of(root, mano)
+        clips_of(root, flat_mano)
     assert not marker.exists()

@@ -106,8 +106,10 @@ def read_clips(sequence: ForeignSequence, mano: ManoHands, split: str) -> list[C
     )  # fmt: skip
     frames = sorted(hands.keys() & things.keys())
     parts = read_two_parts(sequence.files["parts"]) if "parts" in sequence.files else None
-    poses = {frame: _entries(things[frame], 2 if parts else 1) for frame in frames}
-    frames = [frame for frame in frames if poses[frame] is not None]
+    count = 2 if parts else 1
+    found = {frame: _entries(things[frame], count) for frame in frames}
+    poses = {frame: T for frame, T in found.items() if T is not None}
+    frames = list(poses)
     if not frames:
         return []
     num, key = len(frames), sequence.objects[0]
@@ -118,7 +120,7 @@ def read_clips(sequence: ForeignSequence, mano: ManoHands, split: str) -> list[C
         )
         for name, size in _PARTS.items()
     }
-    entries = torch.from_numpy(np.stack([poses[frame] for frame in frames]))
+    entries = torch.from_numpy(np.stack(list(poses.values())))
     value, fits = torch.zeros(num, dtype=torch.float64), torch.ones(num, dtype=torch.bool)
     T = entries[:, 0]
     if parts:

@@ -29,8 +29,9 @@ from bghop.geometry.joint import Joint
 from bghop.geometry.loading import load_mesh
 from bghop.geometry.transforms import invert_rigid, rigid, transform_points
 
+_Kind = Literal["revolute", "prismatic"]
 # PartNet's annotation tool in Chinese (as released) and in English.
-_KINDS: dict[str, Literal["revolute", "prismatic"]] = {
+_KINDS: dict[str, _Kind] = {
     "铰链": "revolute", "hinge": "revolute", "滑动": "prismatic", "slider": "prismatic",
 }  # fmt: skip
 _ALIGNED = 0.001
@@ -63,12 +64,13 @@ def read_two_parts(folder: Path) -> TwoParts | None:
     path = folder / "mobility_v2.json"
     parts, leaves = read_json_file(path), _leaves(read_json_file(folder / "result.json"))
     try:
-        kinds = [_kind(part) for part in parts]
+        kinds: list[_Kind | None] = [_kind(part) for part in parts]
         meshes = [leaves.get(str(part["name"]), []) for part in parts]
         moving = [number for number, kind in enumerate(kinds) if kind is not None]
         if len(parts) != 2 or len(moving) != 1 or [len(names) for names in meshes] != [1, 1]:
             return None
-        kind, told = kinds[moving[0]], parts[moving[0]]["jointData"]
+        kind: _Kind = kinds[moving[0]] or "revolute"
+        told = parts[moving[0]]["jointData"]
         origin, axis = (
             tuple(float(x) for x in told["axis"][word]) for word in ("origin", "direction")
         )
@@ -82,9 +84,7 @@ def read_two_parts(folder: Path) -> TwoParts | None:
     return TwoParts(
         folder=folder,
         names=(meshes[1 - moving[0]][0], meshes[moving[0]][0]),
-        joint=Joint(
-            kind=kind or "revolute", axis=axis, origin=origin, limits=(-widest, widest), moving=1
-        ),
+        joint=Joint(kind=kind, axis=axis, origin=origin, limits=(-widest, widest), moving=1),
     )
 
 
@@ -169,7 +169,7 @@ def _alignment(folder: Path, name: str) -> tuple[Float[Tensor, "4 4"], Float[Ten
     return rigid(R, t), points[:: max(1, len(points) // _POINTS)]
 
 
-def _kind(part: Any) -> Literal["revolute", "prismatic"] | None:
+def _kind(part: Any) -> _Kind | None:
     """Of the joint of one entry, None where it stands still."""
     word = str(part["joint"])
     return next((kind for start, kind in _KINDS.items() if word.startswith(start)), None)

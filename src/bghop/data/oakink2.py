@@ -101,7 +101,9 @@ def read_clips(sequence: ForeignSequence, mano: ManoHands, split: str) -> list[C
         for name, kind in zip(_READ, (list, dict, dict), strict=True)
     ):
         raise DataError(f"{path} lacks one of {', '.join(_READ)}: download it again")
-    frames, moved = [int(frame) for frame in content["mocap_frame_id_list"]], content["obj_transf"]
+    frames, moved = content["mocap_frame_id_list"], content["obj_transf"]
+    if not frames or not all(isinstance(frame, int) for frame in frames):
+        raise DataError(f"{path} has no numbers of frames: download it again")
     num = len(frames)
     columns = {
         part: torch.stack(
