@@ -8,6 +8,7 @@ import json
 import pickle
 
 import numpy as np
+import torch
 import trimesh
 from scipy.spatial.transform import Rotation
 
@@ -53,18 +54,17 @@ def write_taco(root):
     triple, name = "(brush, brush, plate)", "20230919_001"
     folder = root / "Hand_Poses" / triple / name
     folder.mkdir(parents=True)
-    for side in SIDES:
+    for side, kind in zip(SIDES, (torch.tensor, np.array), strict=True):  # both are seen
         own = hands[side]
         wrist = wrist_in_template(side, own["shape"])  # manopth with center_idx=0
+        pose = np.concatenate([own["orient"], own["pose"]], axis=1).astype(np.float32)
+        trans = (own["transl"] + wrist).astype(np.float32)
         frames = {
-            f"{k:05d}": {
-                "hand_pose": np.concatenate([own["orient"][k], own["pose"][k]]).astype(np.float32),
-                "hand_trans": (own["transl"][k] + wrist).astype(np.float32),
-            }
+            f"{k + 1:05d}": {"hand_pose": kind(pose[k]), "hand_trans": kind(trans[k])}
             for k in range(NUM)
         }
         (folder / f"{side}_hand.pkl").write_bytes(pickle.dumps(frames))
-        shape = {"hand_shape": own["shape"].astype(np.float32)}
+        shape = {"hand_shape": kind(own["shape"].astype(np.float32))}
         (folder / f"{side}_hand_shape.pkl").write_bytes(pickle.dumps(shape))
     things = root / "Object_Poses" / triple / name
     things.mkdir(parents=True)
@@ -182,7 +182,7 @@ def write_h2o(root):
     return root
 
 
-def _wxyz(turn):
+def wxyz(turn):
     x, y, z, w = turn.as_quat()
     return [float(value) for value in (w, x, y, z)]
 
@@ -209,12 +209,24 @@ def write_hot3d(root):
             orient = Rotation.from_rotvec(own["orient"][k])
             told[str(number)] = {
                 "pose": _first_components(own, side)[k].tolist(), "betas": own["shape"].tolist(),
-                "wrist_xform": {"t_xyz": own["transl"][k].tolist(), "q_wxyz": _wxyz(orient)},
+                "wrist_xform": {"t_xyz": own["transl"][k].tolist(), "q_wxyz": wxyz(orient)},
             }  # fmt: skip
         lines.append(json.dumps({"timestamp_ns": 1000 + k, "hand_poses": told}))
-        numbers = [*place[k], *_wxyz(turn[k])]
+        numbers = [*place[k], *wxyz(turn[k])]
         rows.append(",".join(["194930206998778", str(1000 + k), *map(repr, map(float, numbers))]))
     rows.append("194930206998778,9999,0,0,0,1,0,0,0")  # a time at which no hand is known
+    # Times that failed the inspection: hands and object are anywhere.
+    for time in (900, 901, 902):
+        lines.append(json.dumps({"timestamp_ns": time, "hand_poses": told}))
+        rows.append(f"194930206998778,{time},0,0,0,1,0,0,0")
+    cameras = ("1201-1", "214-1")
+    masks = [f"{1000 + k},{camera},True" for k in range(NUM) for camera in cameras]
+    masks += [f"900,{camera},False" for camera in cameras]
+    masks += ["901,1201-1,True", "901,214-1,False"]  # of 902 nothing is said
+    (folder / "masks").mkdir()
+    (folder / "masks" / "mask_qa_pass.csv").write_text(
+        "\n".join(["timestamp[ns],stream_id,mask", *masks])
+    )
     head = "object_uid,timestamp[ns],t_wo_x[m],t_wo_y[m],t_wo_z[m],q_wo_w,q_wo_x,q_wo_y,q_wo_z"
     (folder / "mano_hand_pose_trajectory.jsonl").write_text("\n".join(lines))
     (folder / "dynamic_objects.csv").write_text("\n".join([head, *rows]))
@@ -239,7 +251,7 @@ def write_contactpose(root):
                 "pose": [*own["orient"][k], *_first_components(own, side)[k]],
                 "betas": own["shape"].tolist(), "valid": True,
                 "mTc": {"translation": T[:3, 3].tolist(),
-                        "rotation": _wxyz(Rotation.from_matrix(T[:3, :3]))},
+                        "rotation": wxyz(Rotation.from_matrix(T[:3, :3]))},
             })  # fmt: skip
         (folder / "mano_fits_15.json").write_text(json.dumps(fits))
         box_file(folder / "mug.ply")

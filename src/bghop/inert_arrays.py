@@ -31,10 +31,6 @@ class DtypeRecord(Record):
     """`numpy` data type: arguments start with its code, state tells the byte order."""
 
 
-class RefusedNameError(pickle.UnpicklingError):
-    """The file names something that it has no business with; the message is the name."""
-
-
 def _encode(text: Any, encoding: Any = "latin1") -> bytes:
     """What `_codecs.encode` does for byte strings; other codecs are refused."""
     if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
@@ -61,10 +57,7 @@ class ArrayUnpickler(InertUnpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         """Only what is admitted; nothing is imported."""
-        try:
-            return NUMPY_NAMES[module, name]
-        except KeyError:
-            raise RefusedNameError(f"{module}.{name}") from None
+        return NUMPY_NAMES.get((module, name)) or super().find_class(module, name)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,13 +19,17 @@ class Record:
         self.state = state
 
 
+class RefusedNameError(pickle.UnpicklingError):
+    """The file names something that it has no business with; the message is the name."""
+
+
 # The Python implementation on purpose: hostile memo indices make the C one allocate gigabytes.
 class InertUnpickler(pickle._Unpickler):
     """Reads a pickle; objects can only be what `find_class` of a subclass returns."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """What a name in the file stands for; nothing is imported."""
-        raise pickle.UnpicklingError(f"{module}.{name}")
+        """What a name in the file stands for; nothing is imported, and here nothing admitted."""
+        raise RefusedNameError(f"{module}.{name}")
 
     def refuse_state(self, target: Any) -> None:
         """State goes into records only: else a file could change attributes of our functions."""

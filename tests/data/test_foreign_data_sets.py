@@ -1,4 +1,4 @@
-"""TACO, DexYCB, HO-3D, H2O-3D, GRAB: known poses come back to 1e-5 m by their equations."""
+"""Data sets other than ARCTIC: known poses come back to 1e-5 m by their own equations."""
 
 import pickle
 from dataclasses import replace
@@ -27,18 +27,26 @@ from foreign_like import (
     write_hot3d,
     write_taco,
 )
+from gigahands_like import KEY as TEAPOT
+from gigahands_like import write_gigahands
+from hoi4d_like import write_hoi4d
+from oakink2_like import KEY as BOTTLE
+from oakink2_like import write_oakink2
 
 WRITERS = {
     "taco": write_taco, "dexycb": write_dexycb, "ho3d": write_ho3d, "h2o3d": write_h2o3d,
     "grab": write_grab, "h2o": write_h2o, "hot3d": write_hot3d, "contactpose": write_contactpose,
+    "oakink2": write_oakink2, "hoi4d": write_hoi4d, "gigahands": write_gigahands,
 }  # fmt: skip
-ONE_HAND = ("dexycb", "ho3d")
+ONE_HAND = ("dexycb", "ho3d", "hoi4d")
 PCA = ("hot3d", "contactpose")
 OBJECTS = {
     "taco": ("009", "brush with brush"), "dexycb": ("004_sugar_box", "sugar box"),
     "ho3d": ("003_cracker_box", "cracker box"), "h2o3d": ("003_cracker_box", "cracker box"),
     "grab": ("mug", "drink mug"), "h2o": ("lotion", "lotion bottle"),
     "hot3d": ("194930206998778", ""), "contactpose": ("mug", "use mug"),
+    "oakink2": (BOTTLE, "pour water"), "hoi4d": ("Mug/001", "mug"),
+    "gigahands": (TEAPOT, "Pour tea"),
 }  # fmt: skip
 
 
@@ -140,6 +148,16 @@ def test_frames_whose_hand_is_withheld_are_left_out(tmp_path, mano_folder):
     assert adapter.clips(found["evaluation/SM1"], mano, "test") == []
 
 
+def test_times_that_failed_the_inspection_are_left_out(tmp_path, mano_folder):
+    root = write_hot3d(tmp_path)
+    _, _, clip = first_clips("hot3d", root, mano_folder)
+    assert len(clip) == NUM  # of nine that have hands and the object
+    path = next(root.glob("*/masks/mask_qa_pass.csv"))
+    path.write_text(path.read_text().replace("1003,214-1,True", "1003,214-1,False"))
+    _, _, clip = first_clips("hot3d", root, mano_folder)
+    assert len(clip) == NUM - 1
+
+
 def _taco_frames(root):
     path = next(root.glob("Hand_Poses/*/*/left_hand.pkl"))
     content = pickle.loads(path.read_bytes())  # noqa: S301
@@ -172,7 +190,18 @@ def _grab_nan(root):
     np.savez(path, **{**content, "rhand": hand})
 
 
+def _hot3d_no_mask(root):
+    next(root.glob("*/masks/mask_qa_pass.csv")).unlink()
+
+
+def _hot3d_other_mask(root):
+    path = next(root.glob("*/masks/mask_qa_pass.csv"))
+    path.write_text(path.read_text().replace("True", "yes"))
+
+
 DAMAGES = {
+    "hot3d no mask": ("hot3d", _hot3d_no_mask, r"cannot read .*mask_qa_pass.csv .*: check"),
+    "hot3d other mask": ("hot3d", _hot3d_other_mask, r"mask_qa_pass.csv: a row has a wrong 'yes'"),
     "taco frames": ("taco", _taco_frames, "5 frames of the left hand and 6 of the right"),
     "dexycb betas": ("dexycb", _dexycb_betas, r"betas have shape \(6, 2\)"),
     "ho3d half": ("ho3d", _ho3d_half, "0003.pkl is damaged"),

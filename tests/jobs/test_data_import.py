@@ -22,6 +22,7 @@ from bghop.jobs.data_import import own_split, run_import_job
 from bghop.jobs.import_objects import check_size
 from bghop.jobs.import_options import ImportDataJob
 from foreign_like import write_ho3d
+from hoi4d_like import ANGLES, write_hoi4d
 
 
 @pytest.fixture(scope="module")
@@ -184,6 +185,22 @@ def test_sequences_without_a_hand_count_no_frames(folders, tmp_path):
     made = run_import_job(job)
     assert (made.sequences, made.counts.read) == (2, 6)
     assert set(read_records(out / "records.parquet").split) == {"train"}
+
+
+@pytest.mark.usefixtures("everything")
+def test_one_hand_and_an_object_with_a_joint_become_records(folders, tmp_path):
+    _, mano = folders
+    root, out = write_hoi4d(tmp_path / "hoi4d"), tmp_path / "out"
+    run_import_job(
+        ImportDataJob(source="hoi4d", root=root, out=out, mano=mano, share=0.0, workers=1)
+    )
+    records, objects = read_records(out / "records.parquet"), read_objects(out / "objects.parquet")
+    assert objects.keys == ("Laptop/007", "Mug/001")
+    assert not records.hands.present[:, 0].any()
+    assert records.hands.present[:, 1].all()
+    opened = [records.object[k] == "Laptop/007" for k in range(len(records))]
+    np.testing.assert_allclose(records.joint_value[opened], ANGLES, atol=1e-5)
+    assert not records.joint_value[~np.array(opened)].any()
 
 
 def test_what_cannot_work_is_refused_before_any_work(job, tmp_path):

@@ -13,11 +13,14 @@ from bghop.cli.data_import import (
     Arctic,
     ContactPose,
     DexYcb,
+    GigaHands,
     Grab,
     H2o,
     H2o3d,
     Ho3d,
+    Hoi4d,
     Hot3d,
+    OakInk2,
     Taco,
 )
 
@@ -199,6 +202,9 @@ class Data:
         | Annotated[Hot3d, tyro.conf.subcommand("hot3d", prefix_name=False)]
         | Annotated[ContactPose, tyro.conf.subcommand("contactpose", prefix_name=False)]
         | Annotated[Taco, tyro.conf.subcommand("taco", prefix_name=False)]
+        | Annotated[OakInk2, tyro.conf.subcommand("oakink2", prefix_name=False)]
+        | Annotated[Hoi4d, tyro.conf.subcommand("hoi4d", prefix_name=False)]
+        | Annotated[GigaHands, tyro.conf.subcommand("gigahands", prefix_name=False)]
         | Annotated[Check, tyro.conf.subcommand("check", prefix_name=False)]
         | Annotated[Mix, tyro.conf.subcommand("mix", prefix_name=False)]
         | Annotated[Families, tyro.conf.subcommand("families", prefix_name=False)]

@@ -165,6 +165,30 @@ class Taco(Import):
     source: ClassVar[str] = "taco"
 
 
+@dataclass(frozen=True, kw_only=True)
+class OakInk2(Import):
+    """Turn OakInk2 into records. ROOT holds anno_preview, program and object_repair."""
+
+    source: ClassVar[str] = "oakink2"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hoi4d(Import):
+    """Turn HOI4D into records.
+
+    ROOT holds handpose, HOI4D_annotations and HOI4D_CAD_Model_for_release.
+    """
+
+    source: ClassVar[str] = "hoi4d"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GigaHands(Import):
+    """Turn GigaHands into records. ROOT holds hand_poses, object_poses and object_meta."""
+
+    source: ClassVar[str] = "gigahands"
+
+
 def _numbers(made: "ImportedData") -> dict[str, object]:
     counts = made.counts
     return {

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.spatial.transform import Rotation
 
 from bghop.data.adapter import Adapter, ForeignSequence
 from bghop.data.clips import Clip
 from bghop.data.foreign_files import number_table, read_json_file
 from bghop.data.mano_numbers import ManoHands
+from bghop.data.quaternions import rotations_from_wxyz
 from bghop.errors import DataError
 from bghop.geometry.loading import load_mesh
 from bghop.geometry.mesh import Mesh
@@ -124,8 +124,8 @@ def _rigid(told: Any) -> np.ndarray:
     """`translation`, `rotation` (wxyz) or a 4 x 4 matrix."""
     if isinstance(told, list):
         return np.asarray(told, dtype=float).reshape(4, 4)
-    T, (w, x, y, z) = np.eye(4), told["rotation"]
-    T[:3, :3] = Rotation.from_quat([x, y, z, w]).as_matrix()
+    T = np.eye(4)
+    T[:3, :3] = rotations_from_wxyz(told["rotation"]).as_matrix()
     T[:3, 3] = told["translation"]
     return T
 

@@ -1,13 +1,14 @@
 """Files of other people's data sets: arrays and plain values, never code.
 
-`.npy` with objects inside and `.pkl` are pickles; they are read by bghop.inert_arrays, which
-imports nothing that the file names.
+`.npy` with objects inside and `.pkl` are pickles; they are read by bghop.inert_arrays and
+bghop.inert_tensors, which import nothing that the file names.
 """
 
 import io
 import json
 import math
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,7 +19,9 @@ from torch import Tensor
 
 from bghop.errors import DataError
 from bghop.files import reason
-from bghop.inert_arrays import ArrayUnpickler, Rebuild, RefusedNameError
+from bghop.inert_arrays import ArrayUnpickler, Rebuild
+from bghop.inert_pickle import RefusedNameError
+from bghop.inert_tensors import STORED_TENSORS, TensorRecord, stored_tensor
 
 _LARGEST = 2 * 2**30
 """Bytes of one file."""
@@ -26,7 +29,24 @@ _HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
 }
-_rebuild = Rebuild(objects=True)
+_ZIP = b"PK\x03\x04"
+
+
+def _numbers_of(record: TensorRecord[Any]) -> np.ndarray:
+    """A tensor as an array."""
+    tensor = stored_tensor(record)
+    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
+
+
+_rebuild = Rebuild(objects=True, more={TensorRecord: _numbers_of})
+
+
+class _DataUnpickler(ArrayUnpickler):
+    """Arrays, tensors, containers, text, numbers."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Only what is admitted; nothing is imported."""
+        return STORED_TENSORS.get((module, name)) or super().find_class(module, name)
 
 
 def read_npy(path: Path) -> Any:
@@ -57,13 +77,32 @@ def read_npz(path: Path) -> dict[str, Any]:
     return _guarded(path, read)
 
 
-def read_pickle(path: Path) -> Any:
-    """The content of a `.pkl` file: containers, numbers, text, numpy arrays.
+def read_pickle(path: Path, *, only: Sequence[str] = ()) -> Any:
+    """The content of a `.pkl` file: containers, numbers, text, arrays (tensors become arrays).
+
+    Args:
+        path: of the file.
+        only: where the file is a table, these entries of it (all if empty); of the others nothing
+            is made.
 
     Raises:
         DataError: Missing, damaged, or it names something that is no data.
     """
-    return _guarded(path, lambda file: _rebuild(ArrayUnpickler(file, encoding="latin1").load()))
+
+    def read(file: BinaryIO) -> Any:
+        start = file.read(len(_ZIP))
+        file.seek(0)
+        if start == _ZIP:
+            raise DataError(
+                f"{path} is a file of torch.save, not the pickle that the data set has: download "
+                "it again, or load it where you trust it and save it with pickle.dump"
+            )
+        content = _DataUnpickler(file, encoding="latin1").load()
+        if only and isinstance(content, dict):
+            content = {key: content[key] for key in only if key in content}
+        return _rebuild(content)
+
+    return _guarded(path, read)
 
 
 def read_json_file(path: Path) -> Any:
@@ -133,7 +172,7 @@ def _npy(file: Any) -> Any:
         raise ValueError(f"npy version {version}")
     shape, is_fortran, dtype = _HEADERS[version](file)
     if dtype.hasobject:
-        found = _rebuild(ArrayUnpickler(file, encoding="latin1").load())
+        found = _rebuild(_DataUnpickler(file, encoding="latin1").load())
         return found.item() if isinstance(found, np.ndarray) and found.ndim == 0 else found
     count = math.prod(shape)
     content = file.read(count * dtype.itemsize)

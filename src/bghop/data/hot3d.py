@@ -3,10 +3,12 @@
     SEQUENCE/mano_hand_pose_trajectory.jsonl    a line a time: hand_poses {"0" left, "1" right}
     SEQUENCE/dynamic_objects.csv                object_uid, timestamp[ns], t_wo_*[m], q_wo_*
     assets/UID.glb                              metres
-    SEQUENCE/metadata.json                      participant (optional)
+    SEQUENCE/masks/mask_qa_pass.csv             timestamp[ns], stream_id, mask (True or False)
 
 Hands are 15 principal components from the mean hand, with the left shape directions MENDED. Hands
-and objects are matched by equal timestamps.
+and objects are matched by equal timestamps. Only times that passed the authors' inspection are read
+(hot3d, issue 20: some sequences begin with hands that are far off): all cameras that have a row at
+the time must say True, and at least one must have one.
 """
 
 import csv
@@ -16,18 +18,20 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.spatial.transform import Rotation
 
 from bghop.data.adapter import Adapter, ForeignSequence
 from bghop.data.clips import Clip
 from bghop.data.foreign_files import number_table, read_lines
 from bghop.data.mano_numbers import ManoHands
+from bghop.data.quaternions import rotations_from_wxyz
 from bghop.errors import DataError
 from bghop.geometry.loading import load_mesh
 from bghop.geometry.mesh import Mesh
 
 NAME = "hot3d"
 _TRAJECTORY, _OBJECTS = "mano_hand_pose_trajectory.jsonl", "dynamic_objects.csv"
+_MASK = "masks/mask_qa_pass.csv"
+_TIME = "timestamp[ns]"
 _COMPONENTS = 15
 
 
@@ -41,11 +45,11 @@ def find_sequences(root: Path) -> list[ForeignSequence]:
     for hands in sorted(root.glob(f"*/{_TRAJECTORY}")):
         path = hands.with_name(_OBJECTS)
         if path.exists():
-            keys = sorted({row["object_uid"] for row in _rows(path)})
+            keys = sorted({row["object_uid"] for row in _rows(path, ("object_uid", _TIME))})
             found.append(
                 ForeignSequence(
                     key=hands.parent.name, objects=tuple(keys),
-                    files={"hands": hands, "objects": path},
+                    files={"hands": hands, "objects": path, "mask": hands.parent / _MASK},
                 )
             )  # fmt: skip
     if not found:
@@ -66,7 +70,7 @@ def read_object(root: Path, key: str) -> Mesh:
 
 
 def read_clips(sequence: ForeignSequence, mano: ManoHands, split: str) -> list[Clip]:
-    """One clip for each object, its frames those times at which hands are known.
+    """One clip for each object, its frames those good times at which hands are known.
 
     Raises:
         DataError: A file is missing or damaged.
@@ -81,14 +85,15 @@ def read_clips(sequence: ForeignSequence, mano: ManoHands, split: str) -> list[C
             raise DataError(
                 f"{path}, line {number} is damaged ({type(error).__name__}): download it again"
             ) from error
+    good = _good_times(sequence.files["mask"])
     clips = []
     for key in sequence.objects:
         rows = {
-            int(row["timestamp[ns]"]): row
-            for row in _rows(sequence.files["objects"])
+            int(row[_TIME]): row
+            for row in _rows(sequence.files["objects"], ("object_uid", _TIME))
             if row["object_uid"] == key
         }
-        common = sorted(times.keys() & rows.keys())
+        common = sorted(times.keys() & rows.keys() & good)
         if common:
             clips.append(_clip(sequence, key, [times[t] for t in common],
                                [rows[t] for t in common], mano, split))  # fmt: skip
@@ -113,7 +118,7 @@ def _clip(
                 if hand is None:
                     continue
                 wrist = hand["wrist_xform"]
-                turn = Rotation.from_quat(_xyzw(wrist["q_wxyz"])).as_rotvec()
+                turn = rotations_from_wxyz(wrist["q_wxyz"]).as_rotvec()
                 numbers[frame, side] = np.concatenate(
                     [turn, hand["pose"][:_COMPONENTS], wrist["t_xyz"], hand["betas"]]
                 )
@@ -121,7 +126,7 @@ def _clip(
         place = [[float(row[f"t_wo_{axis}[m]"]) for axis in "xyz"] for row in things]
         turns = [[float(row[f"q_wo_{axis}"]) for axis in "wxyz"] for row in things]
         T = np.tile(np.eye(4), (num, 1, 1))
-        T[:, :3, :3] = Rotation.from_quat([_xyzw(turn) for turn in turns]).as_matrix()
+        T[:, :3, :3] = rotations_from_wxyz(np.array(turns)).as_matrix()
         T[:, :3, 3] = place
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path.parent}: a frame lacks {error}: download it again") from error
@@ -142,15 +147,23 @@ def _clip(
     )
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
+def _good_times(path: Path) -> set[int]:
+    """Times at which no camera's frame failed the inspection."""
+    said: dict[int, bool] = {}
+    for row in _rows(path, (_TIME, "stream_id", "mask")):
+        try:
+            time, passed = int(row[_TIME]), {"True": True, "False": False}[row["mask"]]
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(f"{path}: a row has a wrong {error}: download it again") from error
+        said[time] = said.get(time, True) and passed
+    return {time for time, passed in said.items() if passed}
+
+
+def _rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
     rows = list(csv.DictReader(read_lines(path)))
-    if not rows or not {"object_uid", "timestamp[ns]"} <= set(rows[0]):
-        raise DataError(f"{path} has no columns object_uid and timestamp[ns]: download it again")
+    if not rows or not set(columns) <= set(rows[0]):
+        raise DataError(f"{path} has no columns {' and '.join(columns)}: download it again")
     return rows
-
-
-def _xyzw(wxyz: list[float]) -> list[float]:
-    return [*wxyz[1:], wxyz[0]]
 
 
 HOT3D = Adapter(

@@ -74,6 +74,17 @@ class ManoHands:
             shape=shape.double(),
         )
 
+    def wrist_in_template(
+        self, shape: Float[Tensor, "frame hand=2 10"]
+    ) -> Float[Tensor, "frame hand=2 3"]:
+        """Where the wrist joint of each shape is in MANO's own frame, metres, float64."""
+        still = shape.new_zeros(*shape.shape[:2], 3).double()
+        T = wrist_pose_from_mano(
+            self.model.to(dtype=torch.float64), global_orient=still, transl=still,
+            shape=shape.double(),
+        )  # fmt: skip
+        return T[..., :3, 3]
+
     def pose_of(
         self, coefficients: Float[Tensor, "frame hand=2 component"]
     ) -> Float[Tensor, "frame hand=2 45"]:

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from bghop.errors import HandModelError
-from bghop.inert_arrays import ArrayUnpickler, Rebuild, RefusedNameError
-from bghop.inert_pickle import Record
+from bghop.inert_arrays import ArrayUnpickler, Rebuild
+from bghop.inert_pickle import Record, RefusedNameError
 
 _LARGEST = 200 * 2**20
 """Bytes; MANO files have 4 MB."""

@@ -14,29 +14,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from bghop.errors import CheckpointError
 from bghop.inert_pickle import InertUnpickler, Record
+from bghop.inert_tensors import (
+    BEFORE_1_6,
+    DTYPES,
+    TENSOR_NAMES,
+    StorageRecord,
+    TensorRecord,
+    tensor_of,
+)
 
 _LARGEST_PICKLE = 64 * 2**20
 """Bytes; the pickle of a released file has about one million."""
-_LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
-"""How files begin that torch wrote before version 1.6."""
 _NO_FILES = {b"<": "a web page", b"ver": "a pointer of Git LFS"}
-_DTYPES = {
-    "FloatStorage": torch.float32,
-    "DoubleStorage": torch.float64,
-    "HalfStorage": torch.float16,
-    "BFloat16Storage": torch.bfloat16,
-    "LongStorage": torch.int64,
-    "IntStorage": torch.int32,
-    "ShortStorage": torch.int16,
-    "CharStorage": torch.int8,
-    "ByteStorage": torch.uint8,
-    "BoolStorage": torch.bool,
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +93,7 @@ def _start(path: Path) -> bytes:
 def _refuse_other_files(path: Path, start: bytes) -> None:
     if not start:
         raise CheckpointError(f"{path} is empty: download it again")
-    if start.startswith(_LEGACY):
+    if start.startswith(BEFORE_1_6):
         msg = (
             f"{path} is in the format of torch before 1.6, which cannot be read without running "
             "it: load it where you trust it and save it again with a newer torch"
@@ -130,35 +123,6 @@ def _open_safetensors(path: Path) -> TensorFile:
     return TensorFile(path=path, shapes=shapes, not_run=(), fetch=fetch)
 
 
-@dataclass(frozen=True)
-class _Storage:
-    """A member of the zip file with `num` numbers."""
-
-    dtype: torch.dtype | None
-    key: str
-    num: int
-
-
-@dataclass(frozen=True)
-class _Tensor:
-    """A view of a storage."""
-
-    storage: _Storage
-    offset: int
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
-
-    def __post_init__(self) -> None:
-        numbers = (self.offset, *self.shape, *self.strides)
-        if not isinstance(self.storage, _Storage) or len(self.shape) != len(self.strides):
-            raise pickle.UnpicklingError("a tensor that makes no sense")
-        if not all(type(number) is int and 0 <= number < 2**40 for number in numbers):
-            raise pickle.UnpicklingError("a tensor of absurd size")
-        last = sum((n - 1) * stride for n, stride in zip(self.shape, self.strides, strict=True))
-        if 0 not in self.shape and self.offset + last >= self.storage.num:
-            raise pickle.UnpicklingError("a tensor larger than its numbers")
-
-
 class _Anything(Record):
     """Whatever a file names, makes, calls, fills or appends to: nothing happens."""
 
@@ -183,21 +147,10 @@ class _Anything(Record):
         """Forgets it."""
 
 
-def _rebuild_tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> _Tensor:
-    return _Tensor(storage, offset, tuple(shape), tuple(strides))
-
-
-def _rebuild_parameter(tensor: Any, *_: Any) -> Any:
-    return tensor
-
-
-_ADMITTED: dict[str, Callable[..., Any]] = {
-    "torch._utils._rebuild_tensor": _rebuild_tensor,
-    "torch._utils._rebuild_tensor_v2": _rebuild_tensor,
-    "torch._utils._rebuild_parameter": _rebuild_parameter,
-    "collections.OrderedDict": OrderedDict,
-    "builtins.set": set,
-    "__builtin__.set": set,
+_ADMITTED: Mapping[tuple[str, str], Callable[..., Any]] = {
+    **TENSOR_NAMES,
+    ("builtins", "set"): set,
+    ("__builtin__", "set"): set,
 }
 
 
@@ -210,20 +163,20 @@ class _CheckpointUnpickler(InertUnpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         """What describes tensors, or a class of records with the name."""
+        if (module, name) in _ADMITTED:
+            return _ADMITTED[module, name]
         full = f"{module}.{name}"
-        if full in _ADMITTED:
-            return _ADMITTED[full]
         if full not in self.not_run:
             self.not_run[full] = type("_Anything", (_Anything,), {"origin": full})
         return self.not_run[full]
 
-    def persistent_load(self, pid: Any) -> _Storage:
+    def persistent_load(self, pid: Any) -> StorageRecord:
         """A storage: kind, member of the zip file, number of numbers."""
         _, kind, key, _, num = pid
         name = kind.origin.removeprefix("torch.")
         if not isinstance(key, str) or type(num) is not int:
             raise pickle.UnpicklingError("a storage that makes no sense")
-        return _Storage(_DTYPES.get(name), key, num)
+        return StorageRecord(DTYPES.get(name), key, num)
 
     def refuse_state(self, target: Any) -> None:
         """State dicts of torch carry version numbers, which nobody needs here."""
@@ -253,7 +206,7 @@ def _open_zip(path: Path) -> TensorFile:
     def fetch(name: str) -> Tensor:
         return _read_tensor(path, f"{root}data/{tensors[name].storage.key}", tensors[name])
 
-    known = {f"torch.{kind}" for kind in _DTYPES}
+    known = {f"torch.{kind}" for kind in DTYPES}
     return TensorFile(
         path=path,
         shapes={name: tensor.shape for name, tensor in tensors.items()},
@@ -266,7 +219,7 @@ def _is_description(name: str) -> bool:
     return name == "data.pkl" or (name.endswith("/data.pkl") and name.count("/") == 1)
 
 
-def _state_dict(path: Path, content: Any) -> dict[str, _Tensor]:
+def _state_dict(path: Path, content: Any) -> dict[str, TensorRecord[StorageRecord]]:
     """The tensors under `state_dict`, or of the file itself if it is a plain state dict."""
     if not isinstance(content, dict):
         raise CheckpointError(f"{path} holds no state dict: give the Lightning .ckpt file")
@@ -275,14 +228,14 @@ def _state_dict(path: Path, content: Any) -> dict[str, _Tensor]:
     tensors = {
         name: value
         for name, value in entries
-        if isinstance(name, str) and isinstance(value, _Tensor)
+        if isinstance(name, str) and isinstance(value, TensorRecord)
     }
     if not tensors:
         raise CheckpointError(f"{path} holds no state dict: give the Lightning .ckpt file")
     return tensors
 
 
-def _read_tensor(path: Path, member: str, tensor: _Tensor) -> Tensor:
+def _read_tensor(path: Path, member: str, tensor: TensorRecord[StorageRecord]) -> Tensor:
     storage = tensor.storage
     if storage.dtype is None:
         raise ValueError("a data type that is not supported")
@@ -293,10 +246,7 @@ def _read_tensor(path: Path, member: str, tensor: _Tensor) -> Tensor:
         if info.compress_type != zipfile.ZIP_STORED or info.file_size != size:
             raise ValueError(f"{info.file_size} bytes where {size} are needed")
         content = bytearray(archive.read(info))  # checks the checksum as well
-    if not content or 0 in tensor.shape:
-        return torch.empty(tensor.shape, dtype=storage.dtype)
-    flat = torch.frombuffer(content, dtype=storage.dtype)
-    return flat.as_strided(tensor.shape, tensor.strides, tensor.offset).contiguous()
+    return tensor_of(tensor, storage.dtype, content)
 
 
 def _words(error: Exception) -> str:
