@@ -355,12 +355,12 @@ def test_by_default_the_prior_is_asked_and_the_optimiser_where_it_cannot_see(
         return json.loads((out / "grasps.json").read_text())
 
     small = results("small")
-    assert (small["method"], small["warnings"]) == ("prior", [])
+    assert (small["method"], small["warnings"]) == ("mixed", [])
     large = results("large", scale=6.0)
     assert large["method"] == "optimize"
     assert "72 cm is more than the prior sees" in large["warnings"][0]
     worded = results("worded", text="with both hands")
-    assert (worded["method"], worded["text"]) == ("prior", "with both hands")
+    assert (worded["method"], worded["text"]) == ("mixed", "with both hands")
     assert "does not lead the prior" in worded["warnings"][0]
     assert worded["grasps"][0]["hands"] == small["grasps"][0]["hands"]
 

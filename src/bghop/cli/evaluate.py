@@ -37,7 +37,7 @@ class Evaluate:
         "optimize",
         "random",
     )
-    """Any of optimize, optimize@STEPS, random, random-refined, reference, recovered, prior,
+    """Any of optimize, optimize@STEPS, random, random-refined, reference, recovered, mixed, prior,
     prior-raw, prior-no-text, sds."""
     checkpoint: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
     """Of the methods that ask a prior; the shipped one if not given."""

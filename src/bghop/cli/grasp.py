@@ -46,8 +46,9 @@ class Grasp:
     """Unit of the mesh file."""
     method: Literal["auto", "prior", "optimize", "sds"] = "auto"
     """How hands are found: as samples of a prior, refined (prior); by optimisation from geometric
-    starts alone (optimize); by score distillation from the prior, as in the paper (sds). auto: the
-    prior, and the optimiser where the prior cannot help (objects over 50 cm, --mano)."""
+    starts alone (optimize); by score distillation from the prior, as in the paper (sds). auto: half
+    of the starts from the prior and half from geometry, the better ones win; geometry alone where
+    the prior cannot help (objects over 50 cm, --mano)."""
     checkpoint: Annotated[Path | None, tyro.conf.arg(metavar="CKPT")] = None
     """Folder of a trained prior (`bghop train prior`) or an imported one
     (`bghop import-checkpoint`); the shipped one if not given."""

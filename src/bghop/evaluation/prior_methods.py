@@ -13,13 +13,13 @@ from bghop.hands.model import HandModel, HandParameters
 from bghop.prior.checkpoint import load_prior
 from bghop.prior.prior import Prior
 from bghop.synthesis.from_prior import hands_of, sample_hands
-from bghop.synthesis.prior_grasps import grasps_from_prior
+from bghop.synthesis.prior_grasps import grasps_from_prior, mixed_grasps
 from bghop.synthesis.refine import refine_hands
 from bghop.synthesis.score_distillation import default_options, distill
 from bghop.threads import network_threads
 
-Kind = Literal["prior", "prior-raw", "prior-no-text", "sds"]
-KINDS: tuple[Kind, ...] = ("prior", "prior-raw", "prior-no-text", "sds")
+Kind = Literal["mixed", "prior", "prior-raw", "prior-no-text", "sds"]
+KINDS: tuple[Kind, ...] = ("mixed", "prior", "prior-raw", "prior-no-text", "sds")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,8 @@ class FromPrior:
     """A `Method`; picklable, each process loads the checkpoint once."""
 
     kind: Kind
-    """`prior`: samples, refined; `prior-raw`: samples as they are; `prior-no-text`: as `prior`, not
+    """`mixed`: samples and geometric starts, refined, as `bghop grasp` does; `prior`: samples,
+    refined; `prior-raw`: samples as they are; `prior-no-text`: as `prior`, not
     told what the object is; `sds`: score distillation, refined."""
     checkpoint: Path
 
@@ -48,9 +49,8 @@ class FromPrior:
             )  # fmt: skip
             found = refine_hands([mesh], hands, hand_model, only_score=True).best(num)
         else:
-            found = grasps_from_prior(
-                mesh, prior, hand_model, num=num, prompt=prompt, seed=seed, up=axis
-            )
+            find = mixed_grasps if self.kind == "mixed" else grasps_from_prior
+            found = find(mesh, prior, hand_model, num=num, prompt=prompt, seed=seed, up=axis)
         return Candidates.of(found)
 
 

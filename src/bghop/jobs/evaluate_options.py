@@ -11,7 +11,7 @@ from bghop.processes import MOST_WORKERS, available_cores
 
 METHODS = ("optimize", "random", "random-refined", "reference", "recovered")
 """Those of bghop.evaluation.methods; `optimize@STEPS` is the first with other step counts."""
-PRIOR_METHODS = ("prior", "prior-raw", "prior-no-text", "sds")
+PRIOR_METHODS = ("mixed", "prior", "prior-raw", "prior-no-text", "sds")
 """Those of bghop.evaluation.prior_methods."""
 _STEPS = re.compile(r"^optimize@(\d{1,6})$")
 MOST_GRASPS = 1000

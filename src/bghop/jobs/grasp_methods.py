@@ -10,7 +10,7 @@ from bghop.hands.model import HandModel
 from bghop.jobs.grasp_options import GraspJob
 from bghop.jobs.prior_methods import PriorSynthesizer
 from bghop.synthesis.optimize import OptimizeOptions
-from bghop.synthesis.synthesize import Synthesis, SynthesizeOptions, synthesize
+from bghop.synthesis.synthesize import Synthesis, SynthesizeOptions, synthesize, up_axis
 from bghop.threads import one_thread
 
 
@@ -44,7 +44,7 @@ def synthesizer_of(job: GraspJob) -> Synthesizer:
 
 
 class PriorOrOptimizer:
-    """`--method auto`: the prior if it can see the object, else the optimiser, and says so."""
+    """`--method auto`: starts from the prior and from geometry; geometry alone where it must be."""
 
     def __init__(self, job: GraspJob) -> None:
         """Load the prior; words that it does not know do not lead it.
@@ -70,7 +70,7 @@ class PriorOrOptimizer:
         progress: Callable[[int, int], None] | None,
     ) -> Synthesis:
         """Up to `job.num` grasps, best first."""
-        method, notes, way = "prior", self._notes, self._prior
+        method, notes, way = "mixed", self._notes, self._prior
         job = replace(job, text="") if notes else job
         if not self._prior.sees(mesh):
             method, way = "optimize", optimize_hands
@@ -90,8 +90,7 @@ def optimize_hands(
 ) -> Synthesis:
     """`--method optimize`; `steps` are its own."""
     optimize = OptimizeOptions() if job.steps is None else OptimizeOptions(steps=job.steps)
-    axis = (float(up == "x"), float(up == "y"), float(up == "z"))
-    options = SynthesizeOptions(optimize=optimize, up=axis if any(axis) else None)
+    options = SynthesizeOptions(optimize=optimize, up=up_axis(up))
     with one_thread():
         return synthesize(
             mesh,

@@ -40,8 +40,8 @@ class GraspJob:
     scale: float = 1.0
     unit: str = "m"
     method: str = "auto"
-    """One of `METHODS`; `auto` is the prior, and the optimiser where the prior cannot help: for
-    hands or objects that it has never seen."""
+    """One of `METHODS`; `auto` starts from the prior and from geometry, and from geometry alone
+    where the prior cannot help: for hands or objects that it has never seen."""
     steps: int | None = None
     """Steps of the optimiser, the sampler or the distillation; None for the method's own."""
     up: str = "auto"

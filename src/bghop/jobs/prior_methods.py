@@ -11,7 +11,7 @@ from bghop.prior.prior import Prior
 from bghop.prior.sampling import SampleOptions
 from bghop.synthesis.from_prior import hands_of, sample_hands, sample_options
 from bghop.synthesis.placement import fits, up_rotation
-from bghop.synthesis.prior_grasps import grasps_from_prior
+from bghop.synthesis.prior_grasps import grasps_from_prior, mixed_grasps
 from bghop.synthesis.refine import refine_hands
 from bghop.synthesis.rows import Progress
 from bghop.synthesis.synthesize import Synthesis
@@ -55,7 +55,8 @@ class PriorSynthesizer:
         if job.method == "sds":
             return _distilled(self._prior, mesh, hand_model, job, up, progress)
         if job.refine:
-            return grasps_from_prior(
+            find = mixed_grasps if job.method == "auto" else grasps_from_prior
+            return find(
                 mesh, self._prior, hand_model, num=job.num, prompt=job.text, seed=job.seed, up=up,
                 options=_sampler(self._prior, job), progress=progress,
             )  # fmt: skip

@@ -1,8 +1,12 @@
 """A prior's grasps of a mesh: more samples than wanted, refined, the best that differ."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+import torch
 
 from bghop.geometry.mesh import Mesh
+from bghop.geometry.sdf import SdfGrid, sdf_from_mesh
 from bghop.hands.model import HandModel, HandParameters
 from bghop.interaction import Interaction, joined, stacked
 from bghop.prior.prior import Prior
@@ -11,7 +15,7 @@ from bghop.synthesis.completion import kept_hands
 from bghop.synthesis.from_prior import hands_of, sample_hands
 from bghop.synthesis.refine import RefineOptions, best_hands
 from bghop.synthesis.rows import Progress, Say
-from bghop.synthesis.synthesize import Synthesis
+from bghop.synthesis.synthesize import Synthesis, geometric_starts, object_load, up_axis
 from bghop.threads import one_thread
 
 SAMPLES_PER_RESULT = 3.0
@@ -40,6 +44,7 @@ def grasps_from_prior(
     first: HandParameters | None = None,
     options: SampleOptions | None = None,
     refine: RefineOptions | None = None,
+    sdf: SdfGrid | None = None,
     progress: Progress | None = None,
     say: Say | None = None,
 ) -> Synthesis:
@@ -58,6 +63,7 @@ def grasps_from_prior(
         first: samples that there are already (a batch); so many fewer are drawn.
         options: of the sampler; those of `sample_options` if None.
         refine: see `RefineOptions`.
+        sdf: the object's distance grid for refinement if it exists already.
         progress: called with (steps done, steps in all).
         say: told about samples that were left out.
 
@@ -85,11 +91,65 @@ def grasps_from_prior(
     free = hands.present if known is None else hands.present & ~known.present
     with one_thread():
         return best_hands(
-            mesh, hands, hand_model, num=num, options=refine, free=free,
+            mesh, hands, hand_model, num=num, options=refine, free=free, sdf=sdf,
             progress=lambda done, total: tick(
                 _SAMPLING_SHARE + (1 - _SAMPLING_SHARE) * done / total
             ),
         )  # fmt: skip
+
+
+def mixed_grasps(
+    mesh: Mesh,
+    prior: Prior,
+    hand_model: HandModel,
+    *,
+    num: int = 16,
+    prompt: str = "",
+    seed: int = 0,
+    up: str = "z",
+    options: SampleOptions | None = None,
+    refine: RefineOptions | None = None,
+    progress: Progress | None = None,
+    say: Say | None = None,
+) -> Synthesis:
+    """As `grasps_from_prior`, with half of the starts from the object's geometry.
+
+    A prior knows how things are held, geometry how this one can be: the same energy decides.
+
+    Args:
+        mesh: the object, metres.
+        prior: what is known of hands and objects.
+        hand_model: on the prior's device.
+        num: results wanted.
+        prompt: what the object is; empty for any.
+        seed: the same seed gives the same results.
+        up: axis of the mesh's frame against gravity, or `none`.
+        options: of the sampler; those of `sample_options` if None.
+        refine: see `RefineOptions`.
+        progress: called with (steps done, steps in all).
+        say: told about samples that were left out.
+
+    Returns:
+        Up to `num` grasps in the mesh's frame, best first.
+
+    Raises:
+        OptionError: The object is too long for the prior's grid.
+        ResultError: Too many samples had no usable hands.
+    """
+    refine = refine or RefineOptions()
+    with one_thread():
+        sdf = sdf_from_mesh(mesh, resolution=refine.sdf_resolution)
+        sdf = sdf.to(hand_model.vertices_rest.device)
+        load = object_load(sdf, friction=refine.friction, factor=refine.load_factor)
+        geometric = geometric_starts(
+            mesh, sdf, load, hand_model, num=samples_for(num) // 2, seed=seed, up=up_axis(up)
+        )
+    there = geometric.hands.present & torch.tensor(hands_of(prior)).to(prior.device)
+    first = replace(geometric.hands, present=there)
+    return grasps_from_prior(
+        mesh, prior, hand_model, num=num, prompt=prompt, seed=seed, up=up, first=first,
+        options=options, refine=refine, sdf=sdf, progress=progress, say=say,
+    )  # fmt: skip
 
 
 def best_of_more(

@@ -92,6 +92,7 @@ def best_hands(
     num: int,
     options: RefineOptions | None = None,
     free: Bool[Tensor, "n hand=2"] | None = None,
+    sdf: SdfGrid | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Synthesis:
     """Up to `num` sampled hands in contact, the best that differ, best first.
@@ -105,13 +106,15 @@ def best_hands(
         num: results wanted.
         options: see `RefineOptions`.
         free: hands that may move; all that are there if None.
+        sdf: the object's distance grid if it exists already.
         progress: called with (steps done, steps in all).
     """
     options = options or RefineOptions()
     if len(hands.present) > num:
         pruned = replace(options.optimize, prune_at=OptimizeOptions().prune_at)
         options = replace(options, optimize=pruned)
-    sdf = sdf_from_mesh(mesh, resolution=options.sdf_resolution)
+    if sdf is None:
+        sdf = sdf_from_mesh(mesh, resolution=options.sdf_resolution)
     found = refine(
         make_probe(hand_model), sdf.to(hand_model.vertices_rest.device), hands, options=options,
         free=free, progress=progress,

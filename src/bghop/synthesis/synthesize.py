@@ -17,8 +17,11 @@ from bghop.physics.settings import mass_from_volume
 from bghop.synthesis.energy import Load
 from bghop.synthesis.optimize import OptimizeOptions, optimize
 from bghop.synthesis.probe import make_probe
-from bghop.synthesis.starts import choose_pairs, pair_costs, single_starts
+from bghop.synthesis.starts import Starts, choose_pairs, pair_costs, single_starts
 from bghop.synthesis.surface import sample_surface
+
+POOL = 1200
+"""Single-hand starts per side."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +30,7 @@ class SynthesizeOptions:
 
     starts_per_result: float = 3.0
     """Start pairs for every result asked for (at least 32 in all)."""
-    pool: int = 1200
+    pool: int = POOL
     """Single-hand starts per side that the pairs are chosen from."""
     sdf_resolution: int = 112
     """Samples along the object's longest side."""
@@ -126,19 +129,53 @@ def synthesize(
         sdf = sdf_from_mesh(mesh, resolution=options.sdf_resolution)
     sdf = sdf.to(device)
     load = object_load(sdf, friction=options.friction, factor=options.load_factor)
-    generator = torch.Generator().manual_seed(seed)
-    samples = sample_surface(mesh, sdf, 3000, np.random.default_rng(seed))
-    with torch.no_grad():
-        pool = single_starts(hand_model, sdf, samples, num=options.pool, generator=generator)
-        up = None if options.up is None else torch.tensor(options.up, device=device)
-        cost = pair_costs(pool, centre=load.centre, size=load.length, up=up)
-        num_starts = max(32, round(options.starts_per_result * num))
-        starts = choose_pairs(hand_model, pool, cost, num=num_starts)
+    num_starts = max(32, round(options.starts_per_result * num))
+    starts = geometric_starts(
+        mesh, sdf, load, hand_model, num=num_starts, seed=seed, up=options.up, pool=options.pool
+    )
     found = optimize(
         make_probe(hand_model), sdf, load, starts, options=options.optimize,
         progress=progress,
     )  # fmt: skip
     return Synthesis(hands=found.hands, energy=found.total, terms=found.terms).best(num)
+
+
+def geometric_starts(
+    mesh: Mesh,
+    sdf: SdfGrid,
+    load: Load,
+    hand_model: HandModel,
+    *,
+    num: int,
+    seed: int,
+    up: tuple[float, float, float] | None,
+    pool: int = POOL,
+) -> Starts:
+    """Pairs of hands about an object that touch it from outside, the best that differ.
+
+    Args:
+        mesh: the object, metres.
+        sdf: its distance grid, on the hands' device.
+        load: what the hands must bear.
+        hand_model: the hands.
+        num: pairs wanted.
+        seed: of all random choices.
+        up: direction against gravity in the object frame; None if unknown.
+        pool: single-hand starts per side that the pairs are chosen from.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    samples = sample_surface(mesh, sdf, 3000, np.random.default_rng(seed))
+    with torch.no_grad():
+        single = single_starts(hand_model, sdf, samples, num=pool, generator=generator)
+        against = None if up is None else torch.tensor(up, device=sdf.values.device)
+        cost = pair_costs(single, centre=load.centre, size=load.length, up=against)
+        return choose_pairs(hand_model, single, cost, num=num)
+
+
+def up_axis(name: str) -> tuple[float, float, float] | None:
+    """The direction of an axis' name (`x`, `y`, `z`); None for any other word."""
+    axis = (float(name == "x"), float(name == "y"), float(name == "z"))
+    return axis if any(axis) else None
 
 
 def choose_diverse(hands: HandParameters, energy: Float[Tensor, "n"], num: int) -> Int[Tensor, "m"]:
