@@ -37,6 +37,7 @@ _PUBLIC = {
     "sample_hands": "bghop.synthesis.from_prior",
     "complete": "bghop.synthesis.completion",
     "grasps_from_prior": "bghop.synthesis.prior_grasps",
+    "mixed_grasps": "bghop.synthesis.prior_grasps",
     "refine_hands": "bghop.synthesis.refine",
     "best_hands": "bghop.synthesis.refine",
     "RefineOptions": "bghop.synthesis.refine",
