@@ -105,10 +105,15 @@ def load_object(job: GraspJob, item: ObjectInput) -> Mesh:
 
     Raises:
         MeshError: The file or its mesh cannot be used.
-        OptionError: A unit is given for a built-in object.
+        OptionError: A unit is given for a built-in object, or a joint value for a plain mesh.
     """
     if item.parts or item.described:
         return _at(job, item)
+    if job.at:
+        raise OptionError(
+            f"--at {job.at} needs a joint and {item.source} has none: leave it out, or give --parts "
+            "and --joint"
+        )
     if not item.built_in:
         return load_mesh(item.source, scale=job.scale, unit=job.unit)
     if job.unit != "m":
