@@ -111,8 +111,8 @@ def load_object(job: GraspJob, item: ObjectInput) -> Mesh:
         return _at(job, item)
     if job.at:
         raise OptionError(
-            f"--at {job.at} needs a joint and {item.source} has none: leave it out, or give --parts "
-            "and --joint"
+            f"--at {job.at} needs a joint and {item.source} has none: leave it out, or give "
+            "--parts and --joint"
         )
     if not item.built_in:
         return load_mesh(item.source, scale=job.scale, unit=job.unit)
