@@ -16,9 +16,13 @@ from bghop.geometry.sdf import SdfGrid
 from bghop.geometry.transforms import rigid
 from bghop.hands.model import HandParameters
 from bghop.synthesis import energy
+from bghop.synthesis.adam import Adam
 from bghop.synthesis.energy import Load, Weights
 from bghop.synthesis.probe import HandState, Probe, observe
 from bghop.synthesis.starts import Starts
+
+_BETAS = (0.8, 0.95)
+"""Shorter memories than usual: a hundred steps are all there is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +70,11 @@ class _Unknowns:
     free: Tensor | None = None
     forces: Tensor | None = None
 
+    @property
+    def leaves(self) -> tuple[Tensor, Tensor, Tensor]:
+        """What is optimised, in the order of `_rates`."""
+        return self.translation, self.turn, self.angles
+
     def parameters(self, probe: Probe) -> HandParameters:
         R = matrix_from_rotvec(self.turn) @ self.R_start
         return HandParameters(
@@ -79,13 +88,12 @@ class _Unknowns:
         """Takes the gradients of hands that may not move: Adam then leaves them where they are."""
         if self.free is None:
             return
-        for leaf in (self.translation, self.turn, self.angles):
+        for leaf in self.leaves:
             if leaf.grad is not None:
                 leaf.grad *= self.free.reshape(*self.free.shape, *[1] * (leaf.ndim - 2))
 
     def keep(self, rows: Tensor) -> "_Unknowns":
-        leaves = (self.translation, self.turn, self.angles)
-        translation, turn, angles = (x.detach()[rows].requires_grad_() for x in leaves)
+        translation, turn, angles = (x.detach()[rows].requires_grad_() for x in self.leaves)
         return _Unknowns(
             R_start=self.R_start[rows],
             translation=translation,
@@ -152,20 +160,18 @@ def optimize(
     unknowns = _unknowns(probe, starts, wanted, free)
     limits = probe.model.anatomy.limits
     prune_steps = {round(share * options.steps) for share in options.prune_at}
-    adam = _adam(unknowns, options)
+    adam = Adam(unknowns.leaves, betas=_BETAS)
     terms: dict[str, Tensor] = {}
     for step in range(options.steps):
         if step in prune_steps:
             total = energy.weighted_sum(terms, options.weights).detach()
             survivors = total.topk(max(1, round(len(total) * options.prune_keep)), largest=False)
             unknowns = unknowns.keep(survivors.indices)
-            adam = _adam(unknowns, options)
+            adam = Adam(unknowns.leaves, betas=_BETAS)
         # Half a cosine from 1 to 0.05: large moves first, millimetres last.
         share = step / max(1, options.steps - 1)
         rate = 0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * share))
-        for group, base in zip(adam.param_groups, _rates(options), strict=True):
-            group["lr"] = rate * base
-        adam.zero_grad(set_to_none=True)
+        adam.forget_gradients()
         hands = unknowns.parameters(probe)
         state = observe(probe, sdf, hands, unknowns.angles)
         terms, unknowns.forces = evaluate_terms(
@@ -175,7 +181,7 @@ def optimize(
         terms |= _closeness(probe, state, hands, unknowns.wanted)
         energy.weighted_sum(terms, options.weights).sum().backward()
         unknowns.hold_still()
-        adam.step()
+        adam.step([rate * base for base in _rates(options)])
         with torch.no_grad():
             unknowns.angles.clamp_(limits[..., 0], limits[..., 1])
         if progress is not None:
@@ -223,9 +229,3 @@ def _unknowns(
 
 def _rates(options: OptimizeOptions) -> tuple[float, float, float]:
     return options.step_translation, options.step_rotation, options.step_angle
-
-
-def _adam(unknowns: _Unknowns, options: OptimizeOptions) -> torch.optim.Adam:
-    leaves = (unknowns.translation, unknowns.turn, unknowns.angles)
-    groups = [{"params": [x], "lr": r} for x, r in zip(leaves, _rates(options), strict=True)]
-    return torch.optim.Adam(groups, betas=(0.8, 0.95))
