@@ -26,6 +26,7 @@ from bghop.hands.open_hand import load_open_hand
 from bghop.jobs import evaluate_options
 from bghop.prior.sampling import SampleOptions
 from bghop.synthesis.synthesize import Synthesis
+from quick_refinement import quick_refinement
 from small_prior import write_small_prior
 
 MODEL = load_open_hand()
@@ -139,7 +140,8 @@ def test_steps_in_the_name_reach_the_optimiser(monkeypatch):
     assert seen == [(2, 5, 7, (0.0, 0.0, 1.0))]
 
 
-def test_random_hands_are_refined_into_contact_as_many_as_wanted():
+def test_random_hands_are_refined_into_contact_as_many_as_wanted(monkeypatch):
+    quick_refinement(monkeypatch)
     mesh = box((0.12, 0.1, 0.09))
     raw = find_method("random")(mesh, MODEL, num=2, seed=3, up=None, text="")
     found = find_method("random-refined")(mesh, MODEL, num=2, seed=3, up=None, text="")
@@ -155,8 +157,9 @@ def checkpoint(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("kind", ["prior", "prior-raw", "prior-no-text"])
+@pytest.mark.parametrize("kind", ["mixed", "prior", "prior-raw", "prior-no-text"])
 def test_hands_of_a_prior(kind, checkpoint, monkeypatch):
+    quick_refinement(monkeypatch)
     monkeypatch.setattr(
         "bghop.synthesis.from_prior.sample_options",
         lambda *_, **__: SampleOptions(steps=2, guidance=1.0),

@@ -22,8 +22,14 @@ from bghop.jobs.interaction_file import read_interaction
 from bghop.jobs.interactions import run_complete_job, run_sample_job
 from bghop.jobs.prior_options import CompleteJob, SampleJob
 from bghop.prior.shipped import SHIPPED_PRIOR
+from quick_refinement import quick_refinement
 
 pytestmark = pytest.mark.usefixtures("no_window")
+
+
+@pytest.fixture(autouse=True)
+def few_steps(monkeypatch):
+    quick_refinement(monkeypatch)
 
 
 def names(path):
@@ -345,7 +351,7 @@ def test_methods_that_ask_a_prior_ask_the_shipped_one_if_none_is_named(options, 
 
 
 def test_by_default_the_prior_is_asked_and_the_optimiser_where_it_cannot_see(
-    checkpoint, tmp_path, box_files, monkeypatch
+    checkpoint, tmp_path, box_files
 ):
     sources = box_files(1)
 
