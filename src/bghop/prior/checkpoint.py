@@ -113,7 +113,10 @@ def _networks(prior: Prior) -> dict[str, nn.Module]:
 
 
 def _objects(numbers: dict[str, Any] | None) -> ObjectPrior | None:
-    return None if numbers is None else ObjectPrior(ObjectPriorConfig(**numbers))
+    if numbers is None:
+        return None
+    values: dict[str, Any] = {**numbers, "words": tuple(numbers.get("words", ()))}
+    return ObjectPrior(ObjectPriorConfig(**values))
 
 
 def _network_config(network: object) -> dict[str, Any]:

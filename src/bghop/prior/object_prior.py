@@ -31,6 +31,9 @@ class ObjectPriorConfig:
     channels: int = 8
     """Of the first stage's latent."""
     resolution: int = 16
+    words: tuple[str, ...] = ()
+    """Of the training texts; other words are drawn after these (`known_words`). Empty: any word is
+    taken as it is."""
 
 
 class ObjectPrior(nn.Module):

@@ -17,6 +17,7 @@ from bghop.errors import OptionError
 from bghop.hands.model import HandModel, HandParameters
 from bghop.prior.codec import Codec
 from bghop.prior.denoiser import Condition
+from bghop.prior.known_words import led_by_known, likely_words
 from bghop.prior.layout import OBJECT, LatentParts
 from bghop.prior.object_prior import ObjectPrior
 from bghop.prior.released_denoiser import ReleasedDenoiser
@@ -177,14 +178,38 @@ class Prior:
         noise = OBJECT_TEMPERATURE * noise_like(
             num, (objects.config.components,), seed=seed, first=first, device=self.device
         )
-        found = objects.sample(
-            condition.tokens.mean(1), condition.text_given, noise, guidance=OBJECT_GUIDANCE
-        )
+        text = condition.tokens.mean(1)
+        if objects.config.words:
+            other = noise_like(num, (1,), seed=seed + 1, first=first, device=self.device)
+            text = led_by_known(text, self._known_words(objects), torch.special.ndtr(other[:, 0]))
+        found = objects.sample(text, condition.text_given, noise, guidance=OBJECT_GUIDANCE)
         empty = torch.zeros(num, *layout.shape, device=self.device)
         latent = layout.pack(LatentParts(found, layout.unpack(empty).hands))
         parts = torch.zeros(num, 3, dtype=torch.bool, device=self.device)
         parts[:, OBJECT] = True
         return Given(latent=latent, parts=parts)
+
+    def drawn_after(self, prompt: str, *, least: float = 0.05) -> dict[str, float]:
+        """Known words that an object of a new word is drawn after, and how likely.
+
+        Args:
+            prompt: a word or a sentence.
+            least: how likely a word must be to be told.
+
+        Returns:
+            Likeliest first; empty where the prompt is known, or taken as it is.
+        """
+        if self.objects is None or not self.objects.config.words or not prompt.strip():
+            return {}
+        text = self.condition([prompt]).tokens.mean(1)
+        likely = likely_words(text, self._known_words(self.objects))[0]
+        order = likely.argsort(descending=True).tolist()
+        words = self.objects.config.words
+        return {words[k]: float(likely[k]) for k in order if likely[k] >= least}
+
+    def _known_words(self, objects: ObjectPrior) -> Float[Tensor, "word dim"]:
+        tokens = self.load_text().encode(objects.config.words).tokens
+        return tokens.float().mean(1).to(self.device)
 
     @torch.no_grad()
     def given(self, known: Known, present: Bool[Tensor, "b hand=2"]) -> Given:

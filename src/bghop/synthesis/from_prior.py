@@ -168,6 +168,10 @@ def sample_interactions(
         ResultError: Too many rows had no object in them.
     """
     _check_hands(prior, present)
+    likely = prior.drawn_after(prompt)
+    if likely and say is not None:
+        words = ", ".join(f"{word} ({100 * share:.0f} %)" for word, share in likely.items())
+        say(f"the prior was not trained with '{prompt}': objects are drawn after {words}")
     options = options or sample_options(prior)
     up = "z" if prior.codec.spec.frame == "object" else "none"
 

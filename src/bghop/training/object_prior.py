@@ -158,7 +158,13 @@ def train_objects(
     sources = load_sources(config.data, prior.codec.spec, world.device, truncation=stage.truncation)
     torch.manual_seed(config.loop.seed)
     network = ObjectPrior(
-        ObjectPriorConfig(**{"channels": stage.latent_channels, **config.network})
+        ObjectPriorConfig(
+            **{
+                "channels": stage.latent_channels,
+                "words": tuple(sorted(set(sources.train.records.text) - {""})),
+                **config.network,
+            }
+        )
     )
     latents, texts = object_latents(prior, sources.train)
     network.to(world.device).fit(latents.flatten(0, 1))
