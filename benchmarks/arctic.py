@@ -68,9 +68,9 @@ def main() -> None:
         job = ImportDataJob(
             source="arctic", root=root, out=base / "out", mano=mano, workers=options.workers
         )
-        begun = time.perf_counter()
+        begun, busy = time.perf_counter(), processor_s()
         made = run_import_job(job, listener=stages)
-        seconds = time.perf_counter() - begun
+        seconds, busy = time.perf_counter() - begun, processor_s() - busy
         records = read_records(job.out / FILES[0])
         counts = made.counts
         rate = counts.read / seconds
@@ -82,6 +82,8 @@ def main() -> None:
             "frames_per_s_without_objects": round(
                 counts.read / (seconds - stages.seconds()["objects"])
             ),
+            "cpu_s": round(busy, 1),
+            "frames_per_s_if_idle": round(counts.read / busy * options.workers),
             "ratio_to_target": round(rate / TARGET_FRAMES_PER_S, 2),
             "peak_gb_at_most": round(peak_gb(options.workers), 2),
             "read_mb": round(megabytes(root / "raw_seqs"), 1),
@@ -93,6 +95,12 @@ def main() -> None:
         if options.kills:
             result["kills"], result["same_after_kills"] = after_kills(job, options.kills)
     print(json.dumps(result))
+
+
+def processor_s() -> float:
+    """Of this process and of all that have ended: what an idle machine would do, workers busy."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 def peak_gb(workers: int) -> float:
