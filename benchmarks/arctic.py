@@ -40,12 +40,14 @@ class Stages(ImportListener):
         self.last: dict[str, float] = {}
 
     def stage(self, stage: str, done: int, total: int) -> None:
+        """Note the time."""
         del done, total
         now = time.perf_counter()
         self.first.setdefault(stage, now)
         self.last[stage] = now
 
     def seconds(self) -> dict[str, float]:
+        """Of each stage."""
         return {name: round(self.last[name] - start, 2) for name, start in self.first.items()}
 
 
@@ -106,7 +108,8 @@ def processor_s() -> float:
 def peak_gb(workers: int) -> float:
     """Of this process, and as much for every worker as the largest of them had."""
     own, largest = (
-        resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+        resource.getrusage(who).ru_maxrss
+        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     )
     return (own + (workers * largest if workers > 1 else 0)) * 1024 / 1e9  # kB on Linux
 

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from training import make_set
 
 from bghop.data.scene import SceneBuilder, Scenes
 from bghop.training.config import LoopConfig
@@ -27,6 +26,7 @@ from bghop.training.loop import Listener, train
 from bghop.training.prior import TrainPrior, begin_prior, prior_task
 from bghop.training.prior_task import PriorTaskConfig
 from bghop.training.sources import SourceConfig, load_sources
+from training import make_set
 
 TARGET = 0.10
 
@@ -45,6 +45,7 @@ class Timed:
         return len(self._builder)
 
     def scenes(self, *arguments: Any, **options: Any) -> Scenes:
+        """As the builder's; noted how long it took, on the wall and in processor time."""
         wall, cpu = time.perf_counter(), time.process_time()
         made = self._builder.scenes(*arguments, **options)
         self.spent.append((time.perf_counter() - wall, time.process_time() - cpu))

@@ -142,7 +142,7 @@ def smooth_truth(rng, frames, size):
         speed, start = rng.uniform(0.5, 2.0, count), rng.uniform(0, 2 * np.pi, count)
         return scale * np.sin(second[:, None] * speed + start)
 
-    turn, place = wave(3, 0.6), wave(3, 0.1) + [0, 0, 1]
+    turn, place = wave(3, 0.6), np.array([0, 0, 1]) + wave(3, 0.1)
     R = Rotation.from_rotvec(turn)
     thing = np.concatenate([1 + wave(1, 1.0), turn, 1000 * place], axis=1)
     away = 0.12 * np.sin(second * rng.uniform(0.6, 1.2)).clip(0)

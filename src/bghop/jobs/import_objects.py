@@ -13,8 +13,8 @@ from bghop.data.adapters import adapter_named
 from bghop.data.objects_file import read_objects, read_stored_objects, write_objects
 from bghop.data.objects_from_mesh import REACH, object_from_articulated, object_from_mesh
 from bghop.errors import BghopError, DataError
-from bghop.geometry.articulated import ArticulatedObject
 from bghop.files import remove, writing
+from bghop.geometry.articulated import ArticulatedObject
 from bghop.geometry.mesh import Mesh
 from bghop.jobs.data_folder import OBJECTS_FILE, PARTS
 from bghop.jobs.import_options import ImportDataJob
