@@ -37,13 +37,14 @@ def in_convention(
     for side in range(2):
         before = source.surface.shape_directions[side].flatten(1).double()
         after = target.surface.shape_directions[side].flatten(1).double()
-        own = hands.shape[:, side].double()
+        # A sequence has one person: what few shapes there are is done once, not for every frame.
+        own, person = hands.shape[:, side].double().unique(dim=0, return_inverse=True)
         skin = own @ before
         found = torch.linalg.lstsq(after.T, skin.T).solution.T
         found = own if torch.equal(before, after) else found
-        shape.append(found)
+        shape.append(found[person])
         off = (found @ after - skin).unflatten(1, (-1, 3))
-        away.append(off.square().sum(-1).mean(-1).sqrt())
+        away.append(off.square().sum(-1).mean(-1).sqrt()[person])
     turned = hands.pose + (source.mean_pose - target.mean_pose).to(hands.pose)
     here = hands.present[..., None]
     return (

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass, replace
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -12,6 +13,8 @@ from bghop.hands.model import HandModel, HandParameters
 
 _SKIN_POINTS = 128
 """Vertices of each hand that stand for all, evenly picked."""
+_AT_ONCE = 256
+"""Frames whose skin is asked about together; more need memory and gain nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,11 +96,16 @@ def contact_shares(
     """Share of each hand's skin within a distance of the surface (inside counts)."""
     num_vertices = len(model.vertices_rest[0])
     picked = torch.linspace(0, num_vertices - 1, _SKIN_POINTS).round().long()
-    with torch.no_grad():
-        skin, _ = model.skin(hands, vertices=picked)
-    index = objects.index_of([clip.object]).expand(len(clip))
-    found = objects.distance(index, clip.joint_value.float(), skin.flatten(1, 2))
-    return (found < distance).float().unflatten(1, (2, -1)).mean(-1)
+    index = objects.index_of([clip.object])
+    shares = [torch.zeros(0, 2)]
+    for rows in torch.arange(len(clip)).split(_AT_ONCE):
+        with torch.no_grad():
+            skin, _ = model.skin(hands.rows(rows), vertices=picked)
+        found = objects.distance(
+            index.expand(len(rows)), clip.joint_value[rows].float(), skin.flatten(1, 2)
+        )
+        shares.append((found < distance).float().unflatten(1, (2, -1)).mean(-1))
+    return torch.cat(shares)
 
 
 def changed(
@@ -109,15 +117,19 @@ def changed(
     opened: float,
 ) -> Bool[Tensor, "frame"]:
     """Frames that differ from the last one that did; the first always does."""
+    # One frame after the other: plain numbers, as a tensor's call takes longer than its sum.
+    places, here, value = joints.numpy(), present.numpy(), joint_value.tolist()
     kept = torch.zeros(len(joints), dtype=torch.bool)
     last = -1
     for i in range(len(joints)):
-        if last >= 0:
-            both = present[i] & present[last]
-            away = (joints[i] - joints[last]).norm(dim=-1).amax(-1)[both]
-            same = bool((present[i] == present[last]).all()) and float(away.max()) < moved
-            if same and abs(float(joint_value[i] - joint_value[last])) < opened:
+        if last >= 0 and abs(value[i] - value[last]) < opened and _same(here[i], here[last]):
+            way = places[i][here[i]] - places[last][here[i]]
+            if float((way * way).sum(-1).max()) < moved * moved:
                 continue
         kept[i] = True
         last = i
     return kept
+
+
+def _same(left: Bool[np.ndarray, "hand=2"], right: Bool[np.ndarray, "hand=2"]) -> bool:
+    return bool((left == right).all())

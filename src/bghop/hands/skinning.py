@@ -129,13 +129,40 @@ def skin_points(
     one_shape = shared_shape(shape)
     if skin.pose_directions is None and one_shape is not None:
         return _skin_one_shape(skin, A, one_shape)
-    rest = shaped(skin.template, skin.shape_directions, shape)
+    batch = A.shape[:-4]
+    rows = A.reshape(-1, *A.shape[-4:])
+    rest = _rest_points(
+        skin, bones.local_R.expand(*batch, -1, -1, -1, -1), shape.expand(*batch, -1, -1), one_shape
+    )
+    # One product a hand for all rows; coordinates in front of vertices, so that what is left to do
+    # for each vertex runs along memory.
+    stacked = rows.permute(1, 0, 3, 4, 2).flatten(1, 3)  # hand (row 3 4) bone
+    M = (stacked @ skin.weights.transpose(1, 2)).unflatten(1, (-1, 3, 4))  # hand row 3 4 vert
+    points = (M[..., :3, :] * rest[:, :, None]).sum(-2) + M[..., 3, :]  # hand row 3 vert
+    return points.permute(1, 0, 3, 2).reshape(*batch, *skin.template.shape)
+
+
+def _rest_points(
+    skin: Skin,
+    local_R: Float[Tensor, "*batch hand=2 bone=15 3 3"],
+    shape: Float[Tensor, "*batch hand=2 shape"],
+    one_shape: Float[Tensor, "hand=2 shape"] | None,
+) -> Float[Tensor, "hand=2 row 3 vert"]:
+    """Shaped and corrected points before the bones move them, all rows of a hand side by side.
+
+    A product over `*batch hand` would copy the directions for every row: 2.5 MB each of MANO's.
+    """
+    if one_shape is None:
+        rows = shape.reshape(-1, *shape.shape[-2:]).transpose(0, 1)
+        rest = rows @ skin.shape_directions.flatten(2)
+        rest = rest + skin.template.flatten(1)[:, None]
+    else:
+        rest = shaped(skin.template, skin.shape_directions, one_shape).flatten(1)[:, None]
     if skin.pose_directions is not None:
-        feature = bones.local_R - torch.eye(3, dtype=rest.dtype, device=rest.device)
-        flat = feature.flatten(-3)[..., None, :]
-        rest = rest + (flat @ skin.pose_directions.flatten(-2)).reshape(rest.shape)
-    blended = (skin.weights @ A.flatten(-2)).unflatten(-1, (3, 4))
-    return (blended[..., :3] @ rest[..., None]).squeeze(-1) + blended[..., 3]
+        feature = local_R - torch.eye(3, dtype=rest.dtype, device=rest.device)
+        flat = feature.reshape(-1, 2, 135).transpose(0, 1)
+        rest = rest + flat @ skin.pose_directions.flatten(2)
+    return rest.unflatten(-1, (-1, 3)).transpose(-1, -2)
 
 
 def _skin_one_shape(

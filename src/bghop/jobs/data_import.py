@@ -108,7 +108,7 @@ def run_import_job(job: ImportDataJob, *, listener: ImportListener | None = None
     if facts is None:
         folder.begin(overwrite=job.overwrite)
         broken_objects = write_import_objects(
-            job, adapter, sequences, progress=partial(listener.stage, "objects")
+            job, sequences, progress=partial(listener.stage, "objects")
         )
         facts = _read_all(job, adapter, sequences, splits, folder, listener)
         facts["broken"] = {**broken_objects, **facts["broken"]}

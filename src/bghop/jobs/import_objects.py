@@ -1,25 +1,33 @@
-"""The objects of a foreign data set as one store, each of a size that hands can hold."""
+"""The objects of a foreign data set as one store, each of a size that hands can hold.
 
+Grids take seconds an object, so that objects are spread over the cores as sequences are: each is a
+file of its own until all are there, and a killed run goes on with those that are missing.
+"""
+
+import hashlib
 from collections.abc import Callable
+from pathlib import Path
 
-from bghop.data.adapter import Adapter, ForeignSequence
-from bghop.data.objects import StoredObject
-from bghop.data.objects_file import read_objects, write_objects
+from bghop.data.adapter import ForeignSequence
+from bghop.data.adapters import adapter_named
+from bghop.data.objects_file import read_objects, read_stored_objects, write_objects
 from bghop.data.objects_from_mesh import REACH, object_from_articulated, object_from_mesh
 from bghop.errors import BghopError, DataError
+from bghop.files import remove, writing
 from bghop.geometry.articulated import ArticulatedObject
 from bghop.geometry.mesh import Mesh
-from bghop.jobs.data_folder import OBJECTS_FILE
+from bghop.jobs.data_folder import OBJECTS_FILE, PARTS
 from bghop.jobs.import_options import ImportDataJob
+from bghop.processes import run_all
 
 OR_SKIP = "; or leave out what is broken with --skip-broken"
 """End of the errors that `--skip-broken` avoids."""
 _SMALLEST, _LARGEST = 0.005, 3.0
+_FOLDER = "objects"
 
 
 def write_import_objects(
     job: ImportDataJob,
-    adapter: Adapter,
     sequences: list[ForeignSequence],
     *,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
@@ -27,8 +35,7 @@ def write_import_objects(
     """Write the objects of the sequences; those that cannot be read, if they may be left out.
 
     Args:
-        job: says where, and whether objects may be left out.
-        adapter: of the data set.
+        job: says of what, where, and whether objects may be left out.
         sequences: those that are read.
         progress: told how many objects of how many are made.
 
@@ -43,26 +50,44 @@ def write_import_objects(
     if path.exists():
         there = read_objects(path).keys
         return {f"object {name}": "cannot be read" for name in names if name not in there}
-    made: list[StoredObject] = []
-    for number, name in enumerate(names):
-        progress(number, len(names))
-        try:
-            thing = adapter.thing(job.root, name)
-            check_size(name, thing)
-        except BghopError as error:
-            if not job.skip_broken:
-                raise type(error)(f"{error}{OR_SKIP}") from error
-            broken[f"object {name}"] = str(error)
-            continue
-        made.append(
-            object_from_mesh(name, thing)
-            if isinstance(thing, Mesh)
-            else object_from_articulated(name, thing)
-        )
-    if not made:
+    folder = job.out / PARTS / _FOLDER
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    parts = {name: folder / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}" for name in names}
+    tasks = [(job, name, part) for name, part in parts.items() if not part.exists()]
+    done = len(names) - len(tasks)
+    progress(done, len(names))
+    for name, why in run_all(_write_object, tasks, job.workers):
+        done += 1
+        progress(done, len(names))
+        if why:
+            broken[f"object {name}"] = why
+    found = [part for name, part in parts.items() if f"object {name}" not in broken]
+    if not found:
         raise DataError(f"no object can be read; {next(iter(broken.values()))}")
+    made = [each for part in found for each in read_stored_objects(part, triangles=True)[0]]
     write_objects(path, made, reach=REACH)
-    return broken
+    with writing(folder):
+        remove(folder)
+    return dict(sorted(broken.items()))
+
+
+def _write_object(job: ImportDataJob, name: str, path: Path) -> tuple[str, str]:
+    """One object's file; its name, and why there is none. Runs in a process of its own."""
+    try:
+        thing = adapter_named(job.source).thing(job.root, name)
+        check_size(name, thing)
+    except BghopError as error:
+        if not job.skip_broken:
+            raise type(error)(f"{error}{OR_SKIP}") from error
+        return name, str(error)
+    made = (
+        object_from_mesh(name, thing)
+        if isinstance(thing, Mesh)
+        else object_from_articulated(name, thing)
+    )
+    write_objects(path, [made], reach=REACH)
+    return name, ""
 
 
 def check_size(name: str, thing: Mesh | ArticulatedObject) -> None:
