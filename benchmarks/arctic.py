@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=available_cores())
     parser.add_argument("--kills", type=int, default=0)
     options = parser.parse_args()
-    from arctic_like import write_arctic_at_scale, write_mano_files
+    from arctic_like import write_arctic_at_scale, write_mano_files  # pyright: ignore[reportMissingImports]
 
     with tempfile.TemporaryDirectory() as name:
         base = Path(name)
