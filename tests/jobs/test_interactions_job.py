@@ -357,11 +357,13 @@ def test_by_default_the_prior_is_asked_and_the_optimiser_where_it_cannot_see(
 
     def results(name, **changes):
         out = tmp_path / name
-        run_grasp_job(grasp_job(checkpoint, sources, out, method="auto", refine=True, **changes))
+        options = {"method": "auto", "refine": True} | changes
+        run_grasp_job(grasp_job(checkpoint, sources, out, **options))
         return json.loads((out / "grasps.json").read_text())
 
     small = results("small")
     assert (small["method"], small["warnings"]) == ("mixed", [])
+    assert results("drawn", refine=False)["method"] == "prior"  # geometric starts are no results
     large = results("large", scale=6.0)
     assert large["method"] == "optimize"
     assert "72 cm is more than the prior sees" in large["warnings"][0]

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from bghop.fields.fit_joints import fit_hands
 from bghop.hands.model import HandModel, HandParameters
+from bghop.interaction import joined
 
 _AT_ONCE = 512
 
@@ -80,11 +81,6 @@ def retargeted(
         found.append(fitted)
         away.append((reached - joints).norm(dim=-1).mean(-1) * rows.present)
     return (
-        HandParameters(
-            present=torch.cat([each.present for each in found]),
-            T_object_hand=torch.cat([each.T_object_hand for each in found]),
-            pose=torch.cat([each.pose for each in found]),
-            shape=torch.cat([each.shape for each in found]),
-        ),
+        joined(found),
         torch.cat(away),
     )

@@ -70,7 +70,9 @@ class PriorOrOptimizer:
         progress: Callable[[int, int], None] | None,
     ) -> Synthesis:
         """Up to `job.num` grasps, best first."""
-        method, notes, way = "mixed", self._notes, self._prior
+        # Unrefined hands are the prior's alone: geometric starts are no results.
+        method = "mixed" if job.refine else "prior"
+        notes, way = self._notes, self._prior
         job = replace(job, text="") if notes else job
         if not self._prior.sees(mesh):
             method, way = "optimize", optimize_hands
