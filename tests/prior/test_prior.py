@@ -1,10 +1,13 @@
 import json
+from dataclasses import replace
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from bghop.errors import CheckpointError, OptionError
 from bghop.hands.open_hand import load_open_hand
+from bghop.hands.postures import Postures
 from bghop.prior.checkpoint import CONFIG, WEIGHTS, load_prior, prior_config, prior_tensors
 from bghop.prior.codec import JointCodec, codec_config, codec_from_config
 from bghop.prior.prior import Known
@@ -106,6 +109,41 @@ def test_half_precision_halves_the_denoiser_and_changes_little(prior, folder):
     again = load_prior(folder)
     for name, value in prior.denoiser.state_dict().items():
         torch.testing.assert_close(value, again.denoiser.state_dict()[name], atol=2e-3, rtol=1e-3)
+
+
+def test_postures_come_back_with_the_checkpoint(prior, folder):
+    angles = torch.randn(50, 15, 3, generator=torch.Generator().manual_seed(0))
+    postures = Postures.of(angles)
+    known = replace(prior.codec, postures=postures)
+    assert "postures" not in codec_config(known)
+    (folder / WEIGHTS).write_bytes(prior_tensors(replace(prior, codec=known), half=True))
+    codec = load_prior(folder).codec
+    assert isinstance(codec, JointCodec)
+    assert codec.postures is not None
+    assert torch.equal(codec.postures.mean, postures.mean)
+    assert torch.equal(codec.postures.precision, postures.precision)
+    tensors = load_file(folder / WEIGHTS)
+    save_file({**tensors, "postures.mean": torch.zeros(3, 3)}, folder / WEIGHTS)
+    with pytest.raises(CheckpointError, match=r"postures.mean has a wrong shape"):
+        load_prior(folder)
+
+
+def test_samples_are_bent_as_the_data_are(prior, hands):
+    """Joints that are off by 5 mm give angles within what the data's hands do."""
+    generator = torch.Generator().manual_seed(1)
+    data = hands.angles_from_pose(hands.random_poses(1, generator=generator))[0, :1]
+    data = data + 0.05 * torch.randn(200, 15, 3, generator=generator)
+    posed = hands.pose_from_angles(data[:8].reshape(4, 2, 15, 3))
+    joints = hands.joints(replace(some_hands(hands), pose=hands.clamp(posed)))
+    joints = joints + 0.005 * torch.randn(joints.shape, generator=generator)
+    present = torch.ones(4, 2, dtype=torch.bool)
+    latent = prior.codec.encode(torch.ones(4, 1, 64, 64, 64), joints, present)
+    known = replace(prior.codec, postures=Postures.of(data))
+    plain, near = (
+        hands.angles_from_pose(codec.decode_hands(latent, hands, present).pose) - data.mean(0)
+        for codec in (prior.codec, known)
+    )
+    assert near.square().mean() < 0.3 * plain.square().mean()
 
 
 def edit(folder, change):

@@ -1,8 +1,9 @@
 """Wrist pose, finger angles and shape from measured joints: batched Levenberg-Marquardt.
 
 Maximum a posteriori: the joints count by their inverse covariance, so the priors decide only what
-the joints leave open. Those are Gaussians about the middle of the joint limits with the spread of
-the limits (twist of a straight finger, fingers outside the grid) and a soft wall at the limits.
+the joints leave open (twist of a straight finger, fingers outside the grid, noise). Those are
+Gaussians of each finger's angles (`Postures`: from the joint limits if nothing better is known)
+and a soft wall at the limits.
 The wrist and shape couple with every finger, fingers not with each other: the normal equations
 are an arrow, solved by one small Schur complement per hand.
 """
@@ -19,17 +20,18 @@ from bghop.fields.multilateration import inverse_3x3
 from bghop.fields.rigid_fit import fit_rigid
 from bghop.geometry.rotations import matrix_from_rotvec, skew
 from bghop.hands.jacobian import joints_and_jacobian
+from bghop.hands.postures import Postures
 
 _STAGES_SD = (0.02, 0.005, 0.001, 1e-5)
 """Extra standard deviation of the joints, metres: coarse to fine, so that no stage starts blind.
 The last one bounds the condition of the normal equations; exact joints stay exact to 1 um."""
 _STAGE_STEPS = (4, 3, 3, 8)
+_SHARED = ("limits", "postures")
+"""Fields of `Skeletons` without rows."""
 _LATE_STEPS = 40
 """Further steps for the hands that still move after the last stage."""
 _WALL_SD = 0.03
 """Radians beyond a limit that count as one standard deviation."""
-_LEAST_SPREAD = 0.02
-"""Radians; spread of an angle whose limits coincide."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,6 +41,7 @@ class Skeletons:
     rest_joints: Float[Tensor, "row joint=21 3"]
     axes: Float[Tensor, "row bone=15 3 3"]
     limits: Float[Tensor, "bone=15 3 2"]
+    postures: Postures
     shape_directions: Float[Tensor, "row shape joint=21 3"]
     """Empty along `shape` if the shape is not to be estimated."""
 
@@ -102,19 +105,24 @@ def start_from_palm(
     covariance: Float[Tensor, "row channel=20 3 3"],
     seen: Bool[Tensor, "row channel=20"],
 ) -> Articulation:
-    """Rigid fit at the middle of the limits; each joint counts by its inverse variance.
+    """Rigid fit of the mean posture; each joint counts by its inverse variance.
 
     The variance is that of the measurement plus how far articulation can move the joint: none for
     the five bases, so that they decide alone where they are exact, and the other joints step in
     where bases are unseen.
     """
     rows = len(joints_frame)
-    middle, spread = _angle_prior(skeletons.limits)
-    angles = middle.expand(rows, 15, 3)
+    postures = skeletons.postures
+    angles = postures.mean.expand(rows, 15, 3)
     kinematics = joints_and_jacobian(
         skeletons.rest_joints, skeletons.axes, angles, skeletons.shape_directions
     )
-    swing = (kinematics.by_angles * spread.reshape(5, 1, 1, 9)).square().sum((-1, -2)).flatten(-2)
+    swing = (
+        (kinematics.by_angles * postures.spread.reshape(5, 1, 1, 9))
+        .square()
+        .sum((-1, -2))
+        .flatten(-2)
+    )
     variance = covariance.diagonal(dim1=-2, dim2=-1).sum(-1) + swing
     weights = torch.where(seen, 1 / variance.clamp_min(1e-18), torch.zeros_like(variance))
     R, t = fit_rigid(kinematics.joints_hand[:, 1:], joints_frame, weights)
@@ -200,9 +208,9 @@ def normal_equations(
     A_by_fingers = (A.unflatten(1, (5, 4)) @ kinematics.by_angles).flatten(-3, -2)
     palm_rows = by_palm.unflatten(1, (5, 4)).flatten(2, 3)
 
-    prior = _angle_terms(skeletons.limits, state.angles)
-    fingers = by_fingers.mT @ A_by_fingers
-    fingers.diagonal(dim1=-2, dim2=-1).add_(prior.curvature.unflatten(1, (5, 3)).flatten(2))
+    prior = _angle_terms(skeletons, state.angles)
+    fingers = by_fingers.mT @ A_by_fingers + skeletons.postures.precision
+    fingers.diagonal(dim1=-2, dim2=-1).add_(prior.wall)
     finger_gradient = (by_fingers.mT @ b.unflatten(1, (5, 4)).flatten(2, 3)).squeeze(-1)
     palm = by_palm.flatten(1, 2).mT @ A_by_palm.flatten(1, 2)
     palm_gradient = (by_palm.flatten(1, 2).mT @ b.flatten(1, 2)).squeeze(-1)
@@ -215,7 +223,7 @@ def normal_equations(
         coupling=palm_rows.mT @ A_by_fingers,
         fingers=fingers,
         palm_gradient=palm_gradient,
-        finger_gradient=finger_gradient + prior.gradient.unflatten(1, (5, 3)).flatten(2),
+        finger_gradient=finger_gradient + prior.gradient,
     )
 
 
@@ -244,29 +252,22 @@ def solve_arrow(
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _AngleTerms:
     cost: Float[Tensor, "row"]
-    gradient: Float[Tensor, "row bone=15 3"]
-    curvature: Float[Tensor, "row bone=15 3"]
+    gradient: Float[Tensor, "row finger=5 9"]
+    wall: Float[Tensor, "row finger=5 9"]
+    """Curvature of the wall; that of the Gaussian is its precision."""
 
 
-def _angle_prior(
-    limits: Float[Tensor, "bone=15 3 2"],
-) -> tuple[Float[Tensor, "bone=15 3"], Float[Tensor, "bone=15 3"]]:
-    """Middle and standard deviation of angles that are uniform between their limits."""
-    spread = (limits[..., 1] - limits[..., 0]) / 12**0.5
-    return limits.mean(-1), spread.clamp_min(_LEAST_SPREAD)
-
-
-def _angle_terms(
-    limits: Float[Tensor, "bone=15 3 2"], angles: Float[Tensor, "row bone=15 3"]
-) -> _AngleTerms:
-    """Gaussian about the middle of the limits plus the soft wall beyond them."""
-    middle, spread = _angle_prior(limits)
-    away = (angles - middle) / spread
+def _angle_terms(skeletons: Skeletons, angles: Float[Tensor, "row bone=15 3"]) -> _AngleTerms:
+    """Gaussian of the postures plus the soft wall beyond the limits."""
+    limits = skeletons.limits
+    away = (angles - skeletons.postures.mean).reshape(-1, 5, 9)
+    pull = (skeletons.postures.precision @ away[..., None]).squeeze(-1)
     beyond = (angles - limits[..., 1]).clamp_min(0) - (limits[..., 0] - angles).clamp_min(0)
+    beyond = beyond.reshape(-1, 5, 9) / _WALL_SD
     return _AngleTerms(
-        cost=(away.square() + (beyond / _WALL_SD).square()).sum((-1, -2)),
-        gradient=-(away / spread + beyond / _WALL_SD**2),
-        curvature=spread**-2 + (beyond != 0) / _WALL_SD**2,
+        cost=(away * pull + beyond.square()).sum((-1, -2)),
+        gradient=-(pull + beyond / _WALL_SD),
+        wall=(beyond != 0) / _WALL_SD**2,
     )
 
 
@@ -301,7 +302,7 @@ _Table = TypeVar("_Table", Articulation, Skeletons)
 
 def pick(table: _Table, rows: Int[Tensor, "picked"]) -> _Table:
     """Some rows of every tensor that has rows."""
-    picked = {k: v[rows] for k, v in vars(table).items() if k != "limits"}
+    picked = {k: v[rows] for k, v in vars(table).items() if k not in _SHARED}
     return replace(table, **picked)
 
 

@@ -15,6 +15,7 @@ from bghop.fields.recover import parameters_of, skeletons_of, skinned_tips
 from bghop.geometry.transforms import rigid
 from bghop.hands.model import HandModel, HandParameters
 from bghop.hands.person import shape_spread, within_limits
+from bghop.hands.postures import Postures
 
 JOINT_SD = 0.0005
 """Metres; how far a joint may be from where it is said to be before the joint limits give way."""
@@ -32,6 +33,7 @@ def fit_hands(
     shape: Float[Tensor, "b hand=2 shape"] | None = None,
     estimate_shape: bool = False,
     joint_sd: float = JOINT_SD,
+    postures: Postures | None = None,
 ) -> HandParameters:
     """Hands whose joints are as close as the hand model allows; no gradients.
 
@@ -43,6 +45,7 @@ def fit_hands(
         estimate_shape: find the shape of the person from the lengths of the bones: that of both
             hands, which are alike, likely by how people differ, within the model's limits.
         joint_sd: standard deviation of the joints, metres.
+        postures: how hands are bent, where the joints leave it open; by the joint limits if None.
 
     Returns:
         Hands with `T_object_hand` relative to the frame of the joints, float32, angles inside the
@@ -54,7 +57,7 @@ def fit_hands(
     joints = joints_frame.double().flatten(0, 1)[:, 1:]
     if estimate_shape:
         shape = _person_shape(joints, model, present, shape)
-    skeletons = skeletons_of(model, shape, estimate_shape=False)
+    skeletons = skeletons_of(model, shape, estimate_shape=False, postures=postures)
     seen, covariance = _evidence(joints, present, joint_sd)
     fit = start_from_palm(skeletons, joints, covariance, seen)
     for turn in range(_TIP_ROUNDS):

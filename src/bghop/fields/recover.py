@@ -42,6 +42,7 @@ from bghop.geometry.transforms import rigid
 from bghop.hands.jacobian import joints_and_jacobian
 from bghop.hands.joints import TIP_JOINTS
 from bghop.hands.model import HandModel, HandParameters
+from bghop.hands.postures import Postures
 
 _CELL_STEPS = 4
 _CELL_LATE_STEPS = 12
@@ -132,17 +133,23 @@ def recover_hands(
 
 
 def skeletons_of(
-    model: HandModel, shapes: Float[Tensor, "pair hand=2 shape"], *, estimate_shape: bool
+    model: HandModel,
+    shapes: Float[Tensor, "pair hand=2 shape"],
+    *,
+    estimate_shape: bool,
+    postures: Postures | None = None,
 ) -> Skeletons:
     """One skeleton per hand with its known shape, float64; left and right take turns."""
     pairs = len(shapes)
     directions = model.joint_shape_directions.double()
     rest = model.joints_rest.double() + torch.einsum("phs,hsjc->phjc", shapes, directions)
     free = directions if estimate_shape else directions[:, :0]
+    limits = model.anatomy.limits.double()
     return Skeletons(
         rest_joints=rest.flatten(0, 1),
         axes=model.anatomy.axes.double().expand(pairs, 2, 15, 3, 3).flatten(0, 1),
-        limits=model.anatomy.limits.double(),
+        limits=limits,
+        postures=postures or Postures.within(limits),
         shape_directions=free.expand(pairs, *free.shape).flatten(0, 1),
     )
 

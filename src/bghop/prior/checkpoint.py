@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from bghop.errors import BghopError, CheckpointError
-from bghop.prior.codec import codec_config, codec_from_config
+from bghop.hands.postures import POSTURE_SHAPES, Postures
+from bghop.prior.codec import JointCodec, codec_config, codec_from_config
 from bghop.prior.first_stage import BlockCodec, BlockCodecConfig, FirstStage
 from bghop.prior.object_prior import ObjectPrior, ObjectPriorConfig
 from bghop.prior.prior import Prior
@@ -44,7 +45,7 @@ def prior_config(prior: Prior) -> dict[str, Any]:
 
 
 def prior_tensors(prior: Prior, *, half: bool = False) -> bytes:
-    """Weights as one safetensors file, names prefixed `denoiser.`, `first_stage.`, `objects.`.
+    """Tensors as one safetensors file: `denoiser.`, `first_stage.`, `objects.`, `postures.` each.
 
     Args:
         prior: the prior.
@@ -55,6 +56,9 @@ def prior_tensors(prior: Prior, *, half: bool = False) -> bytes:
         for name, value in network.state_dict().items():
             smaller = half and prefix != "first_stage" and value.is_floating_point()
             tensors[f"{prefix}.{name}"] = (value.half() if smaller else value).cpu().contiguous()
+    if isinstance(prior.codec, JointCodec) and prior.codec.postures is not None:
+        for name, value in vars(prior.codec.postures).items():
+            tensors[f"postures.{name}"] = value.cpu().contiguous()
     return save(tensors, metadata={"format": "pt"})
 
 
@@ -97,7 +101,9 @@ def load_prior(folder: Path | None = None, *, device: torch.device | str | None 
             f"{folder / CONFIG} does not describe a prior ({error}): copy the folder again or "
             "train or import anew"
         ) from error
-    _load_tensors(folder / WEIGHTS, _networks(prior))
+    postures = _load_tensors(folder / WEIGHTS, _networks(prior))
+    if isinstance(codec, JointCodec):
+        prior.codec = replace(codec, postures=postures)
     for network in _networks(prior).values():
         network.to(device).eval().requires_grad_(False)
     return prior
@@ -178,7 +184,8 @@ def _read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def _load_tensors(path: Path, networks: dict[str, nn.Module]) -> None:
+def _load_tensors(path: Path, networks: dict[str, nn.Module]) -> Postures | None:
+    """Fill the networks; the file's postures, if it has some."""
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
@@ -208,3 +215,11 @@ def _load_tensors(path: Path, networks: dict[str, nn.Module]) -> None:
         network.load_state_dict(
             {name: value.to(wanted[name].dtype) for name, value in found.items()}
         )
+    own = {name: tensors.get(f"postures.{name}") for name in POSTURE_SHAPES}
+    wrong = [k for k, v in own.items() if v is not None and v.shape != POSTURE_SHAPES[k]]
+    if wrong:
+        raise CheckpointError(f"{path}: postures.{wrong[0]} has a wrong shape: write it again")
+    mean, precision = own["mean"], own["precision"]
+    if mean is None or precision is None:
+        return None
+    return Postures(mean=mean.double(), precision=precision.double())

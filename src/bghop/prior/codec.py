@@ -12,13 +12,18 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from bghop.errors import OptionError
-from bghop.fields.fit_joints import fit_hands
+from bghop.fields.fit_joints import JOINT_SD, fit_hands
 from bghop.fields.grid_spec import GridSpec
 from bghop.fields.hand_field import hand_field
 from bghop.fields.recover import recover_hands
 from bghop.hands.model import HandModel, HandParameters
+from bghop.hands.postures import Postures
 from bghop.prior.first_stage import FirstStage, to_distance_grid
 from bghop.prior.layout import ChannelLayout, JointLayout, LatentParts, Layout
+
+SAMPLE_JOINT_SD = 0.004
+"""Metres; how far joints of samples are off. A fit that trusts them more bends fingers as no hand
+of the data is bent (docs/decisions.md)."""
 
 
 @runtime_checkable
@@ -75,6 +80,9 @@ class JointCodec:
     spec: GridSpec
     joint_scale: float = 0.12
     """Metres per unit: about the spread of joints about the middle of the grid."""
+    postures: Postures | None = None
+    """How the data's hands are bent; hands are then fitted to joints that are some millimetres off,
+    and what the joints leave open is as in the data."""
 
     @property
     def layout(self) -> JointLayout:
@@ -112,7 +120,15 @@ class JointCodec:
     ) -> HandParameters:
         """The hands that fit the joints best: of the given shape, or else of some one person."""
         joints = self.layout.unpack(latent).hands * self.joint_scale
-        return fit_hands(joints, model, present=present, shape=shape, estimate_shape=shape is None)
+        return fit_hands(
+            joints,
+            model,
+            present=present,
+            shape=shape,
+            estimate_shape=shape is None,
+            joint_sd=JOINT_SD if self.postures is None else SAMPLE_JOINT_SD,
+            postures=self.postures,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -187,9 +203,10 @@ Codec = JointCodec | FieldCodec
 
 
 def codec_config(codec: Codec) -> dict[str, Any]:
-    """Plain values of a codec without its first stage."""
+    """Plain values of a codec without its first stage and postures."""
     kind: Literal["joints", "fields"] = "joints" if isinstance(codec, JointCodec) else "fields"
-    numbers = {k: v for k, v in vars(codec).items() if k not in ("first_stage", "spec")}
+    tensors = ("first_stage", "spec", "postures")
+    numbers = {k: v for k, v in vars(codec).items() if k not in tensors}
     return {"type": kind, "grid": asdict(codec.spec), **numbers}
 
 

@@ -1,15 +1,17 @@
 """Training a prior from files to files."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from bghop.data.scene import SceneBuilder
 from bghop.errors import OptionError
 from bghop.fields.grid_spec import GridSpec
 from bghop.files import write_json, write_whole
+from bghop.hands.postures import Postures
 from bghop.prior.checkpoint import CONFIG, WEIGHTS, load_prior, prior_config, prior_tensors
 from bghop.prior.codec import JointCodec
 from bghop.prior.first_stage import FirstStage
@@ -109,6 +111,8 @@ def train_prior(
             f"'{sources.hand_model.name}': start from a prior of the records' model"
         )
     prior.hand_model = sources.hand_model.name
+    if isinstance(prior.codec, JointCodec):
+        prior.codec = replace(prior.codec, postures=postures_of(sources.train))
     task = prior_task(prior, sources, config, listener, world.device)
     if world.first:  # everything could be read: the folder may be made
         begin_run(folder, "prior", to_json(config), _files(config))
@@ -171,6 +175,13 @@ def prior_task(
         show=show,
         export=lambda folder, step: save_prior(prior, folder / PRIOR_FOLDER, step=step),
     )
+
+
+def postures_of(scenes: SceneBuilder) -> Postures:
+    """How the hands of some scenes are bent."""
+    hands = scenes.records.hands
+    angles = scenes.hand_model.angles_from_pose(hands.pose)
+    return Postures.of(angles[hands.present])
 
 
 def save_prior(prior: Prior, folder: Path, *, step: int | None = None) -> None:
