@@ -89,8 +89,11 @@ def test_one_hand_grasps_have_one_hand(number, hand_model):
     assert found.shape.sample == make_shape(replace(options, hands="both"), 0, number).sample
 
 
-def test_people_differ_from_object_to_object(made, hand_model):
-    other = make(OPTIONS, 0, 5, hand_model)
+def test_another_person_grasps_the_same_object_in_another_way(made, hand_model):
+    other = make(OPTIONS, 0, 2, hand_model, person_number=1)
+    assert other.shape.sample == made.shape.sample
     first, second = made.records.hands.shape[0], other.records.hands.shape[0]
     assert torch.equal(first[0], first[1])  # both hands of one person
     assert (first - second).abs().max() > 0.1
+    places, theirs = (each.records.hands.T_object_hand[:, 0, :3, 3] for each in (made, other))
+    assert torch.cdist(places, theirs).min() > 1e-4

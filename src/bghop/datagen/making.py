@@ -118,7 +118,9 @@ def shape_of(family: str, parameters: Mapping[str, float], joint_value: float | 
     return family_named(family).mesh(sample)
 
 
-def make(options: MakeOptions, seed: int, number: int, model: HandModel) -> Made:
+def make(
+    options: MakeOptions, seed: int, number: int, model: HandModel, *, person_number: int = 0
+) -> Made:
     """Object `number` and its grasps.
 
     Args:
@@ -126,12 +128,14 @@ def make(options: MakeOptions, seed: int, number: int, model: HandModel) -> Made
         seed: Of the data set.
         number: Of the object; each has its own random streams.
         model: The hands.
+        person_number: Who grasps it; data sets have the first person only.
     """
     start = time.perf_counter()
     shape = make_shape(options, seed, number)
     mesh = shape.mesh
     present = (True, True) if options.hands == "both" else (number % 2 == 0, number % 2 == 1)
-    rng = training_rng(seed, number, _GRASPS, sum(present))
+    others = (person_number,) if person_number else ()
+    rng = training_rng(seed, number, _GRASPS, sum(present), *others)
     person_shape = draw_shape(model, torch.Generator().manual_seed(int(rng.integers(2**62))))
     person = person_model(model, person_shape)
     sdf = sdf_from_mesh(mesh, resolution=options.sdf_resolution)
