@@ -25,6 +25,7 @@ from bghop.geometry.transforms import rigid
 from bghop.hands.open_hand import load_open_hand
 from bghop.jobs import evaluate_options
 from bghop.prior.sampling import SampleOptions
+from bghop.synthesis.prior_grasps import samples_for
 from bghop.synthesis.synthesize import Synthesis
 from quick_refinement import quick_refinement
 from small_prior import write_small_prior
@@ -148,6 +149,19 @@ def test_random_hands_are_refined_into_contact_as_many_as_wanted(monkeypatch):
     assert found.hands.present.shape == (2, 2)
     assert (found.energy[1:] >= found.energy[:-1]).all()
     assert (found.hands.T_object_hand - raw.hands.T_object_hand).abs().max() > 0.001
+
+
+def test_times_in_the_name_are_so_many_times_the_hands(monkeypatch):
+    seen = []
+
+    def record(mesh, hands, hand_model, *, num, options):
+        seen.append((len(hands.present), num))
+        return Synthesis(hands=hands.rows(slice(0, num)), energy=torch.zeros(num), terms={})
+
+    monkeypatch.setattr(methods, "best_hands", record)
+    for name in ("random-refined", "random-refined@2"):
+        find_method(name)(box((0.1, 0.1, 0.1)), MODEL, num=1, seed=5, up=None, text="")
+    assert seen == [(samples_for(1), 1), (2 * samples_for(1), 1)]
 
 
 @pytest.fixture(scope="module")

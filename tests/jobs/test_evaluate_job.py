@@ -294,6 +294,7 @@ def test_a_listener_hears_stages_and_trials(folder):
         ({"methods": ("guess",)}, OptionError, "use optimize, random, random-refined"),
         ({"methods": ("prior",), "checkpoint": Path("none")}, CheckpointError, "does not exist"),
         ({"methods": ("optimize@0",)}, OptionError, "steps"),
+        ({"methods": ("random-refined@101",)}, OptionError, "use 1 to 100"),
         ({"only": ("cup",)}, OptionError, "use a box, brick"),
         ({"objects": "nowhere"}, OptionError, "nowhere"),
         ({"objects": "shapes:25"}, OptionError, "N from 1 to 24"),

@@ -37,8 +37,8 @@ class Evaluate:
         "optimize",
         "random",
     )
-    """Any of optimize, optimize@STEPS, random, random-refined, reference, recovered, mixed, prior,
-    prior-raw, prior-no-text, sds."""
+    """Any of optimize, optimize@STEPS, random, random-refined, random-refined@TIMES, reference,
+    recovered, mixed, prior, prior-raw, prior-no-text, sds."""
     checkpoint: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
     """Of the methods that ask a prior; the shipped one if not given."""
     num: Annotated[int, tyro.conf.arg(metavar="N")] = 16

@@ -8,6 +8,7 @@ import re
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -31,7 +32,7 @@ from bghop.synthesis.refine import RefineOptions, best_hands
 from bghop.synthesis.synthesize import Synthesis, SynthesizeOptions, synthesize
 
 Up = tuple[float, float, float]
-_STEPS = re.compile(r"^optimize@(\d+)$")
+_NUMBERED = re.compile(r"^(optimize|random-refined)@([1-9]\d*)$")
 _TOUCH = 1e-4
 """Metres between skin and surface that count as touching."""
 _MARGIN = 0.005
@@ -181,13 +182,15 @@ def _through_grid(
 
 
 def random_refined(
-    mesh: Mesh, hand_model: HandModel, *, num: int, seed: int, up: Up | None, text: str = ""
-) -> Candidates:
+    mesh: Mesh, hand_model: HandModel, *, num: int, seed: int, up: Up | None, text: str = "",
+    times: int = 1,
+) -> Candidates:  # fmt: skip
     """What `prior` does, without a prior: as many random hands instead of samples, then refined.
 
-    Nothing holds them where they start, so that they may go to wherever holds.
+    Nothing holds them where they start, so that they may go to wherever holds. `times` as many
+    hands cost as much time as samples do.
     """
-    count = samples_for(num)
+    count = times * samples_for(num)
     hands = random_touch(mesh, hand_model, num=count, seed=seed, up=up, text=text).hands
     refined = RefineOptions()
     free = replace(refined.optimize.weights, closeness=0.0)
@@ -205,7 +208,9 @@ METHODS: dict[str, Method] = {
 
 
 def find_method(name: str, methods: dict[str, Method] | None = None) -> Method:
-    """The method of a name; `optimize@STEPS` is the optimiser with that many steps.
+    """The method of a name.
+
+    `optimize@N` is the optimiser with N steps, `random-refined@N` that with N times as many hands.
 
     Raises:
         OptionError: There is no such method; the message lists those that there are.
@@ -213,14 +218,13 @@ def find_method(name: str, methods: dict[str, Method] | None = None) -> Method:
     known = METHODS if methods is None else methods
     if name in known:
         return known[name]
-    steps = _STEPS.match(name)
-    if steps is None:
-        raise OptionError(f"method {name} is unknown: use {', '.join(known)} or optimize@STEPS")
-    count = int(steps[1])
-
-    def with_steps(
-        mesh: Mesh, hand_model: HandModel, *, num: int, seed: int, up: Up | None, text: str
-    ) -> Candidates:
-        return optimized(mesh, hand_model, num=num, seed=seed, up=up, text=text, steps=count)
-
-    return with_steps
+    numbered = _NUMBERED.match(name)
+    if numbered is None:
+        raise OptionError(
+            f"method {name} is unknown: use {', '.join(known)}, optimize@STEPS or "
+            "random-refined@TIMES"
+        )
+    count = int(numbered[2])
+    if numbered[1] == "optimize":
+        return partial(optimized, steps=count)
+    return partial(random_refined, times=count)

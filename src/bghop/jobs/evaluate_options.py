@@ -10,12 +10,13 @@ from bghop.prior.shipped import SHIPPED_PRIOR
 from bghop.processes import MOST_WORKERS, available_cores
 
 METHODS = ("optimize", "random", "random-refined", "reference", "recovered")
-"""Those of bghop.evaluation.methods; `optimize@STEPS` is the first with other step counts."""
+"""Those of bghop.evaluation.methods; `optimize@STEPS` is the first with other step counts,
+`random-refined@TIMES` has so many times the hands."""
 PRIOR_METHODS = ("mixed", "prior", "prior-raw", "prior-no-text", "sds")
 """Those of bghop.evaluation.prior_methods."""
-_STEPS = re.compile(r"^optimize@(\d{1,6})$")
+_NUMBERED = re.compile(r"^(optimize|random-refined)@(\d{1,6})$")
 MOST_GRASPS = 1000
-MOST_STEPS = 100_000
+MOST_STEPS, MOST_TIMES = 100_000, 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,12 +97,17 @@ def check_method(name: str) -> None:
     Raises:
         OptionError: With the names that do.
     """
-    there = f"{', '.join((*METHODS, *PRIOR_METHODS))} or optimize@STEPS"
-    steps = _STEPS.match(name)
-    if steps is None and name not in (*METHODS, *PRIOR_METHODS):
-        raise OptionError(f"method {name} is unknown: use {there}")
-    if steps is not None and not 1 <= int(steps[1]) <= MOST_STEPS:
-        raise OptionError(f"method {name} has too many or no steps: use 1 to {MOST_STEPS}")
+    there = ", ".join((*METHODS, *PRIOR_METHODS))
+    numbered = _NUMBERED.match(name)
+    if numbered is None and name not in (*METHODS, *PRIOR_METHODS):
+        raise OptionError(
+            f"method {name} is unknown: use {there}, optimize@STEPS or random-refined@TIMES"
+        )
+    if numbered is not None:
+        steps = numbered[1] == "optimize"
+        most, what = (MOST_STEPS, "the number of steps") if steps else (MOST_TIMES, "the factor")
+        if not 1 <= int(numbered[2]) <= most:
+            raise OptionError(f"method {name}: {what} is out of range, use 1 to {most}")
 
 
 def _distinct(values: tuple) -> bool:
