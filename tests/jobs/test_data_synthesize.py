@@ -12,6 +12,7 @@ from bghop.data.tables import read_table
 from bghop.datagen import making
 from bghop.datagen.candidates import CandidateOptions
 from bghop.datagen.parts import PROVENANCE, read_reports
+from bghop.errors import MeshError
 from bghop.jobs import data_synthesize
 from bghop.synthesis.optimize import OptimizeOptions
 
@@ -74,6 +75,26 @@ def test_a_data_set_is_made_kept_continued_and_refused(tmp_path, capsys, monkeyp
     same = read_records(again / "records.parquet")
     assert torch.equal(same.hands.T_object_hand, records.hands.T_object_hand)
     assert (again / "objects.parquet").read_bytes() == (out / "objects.parquet").read_bytes()
+
+
+def test_an_object_that_fails_is_left_out_and_told(tmp_path, capsys, monkeypatch):
+    whole = data_synthesize.make
+
+    def fails_at_one(options, seed, number, model):
+        if number < 2:
+            raise MeshError("the surface is torn: mend it")
+        return whole(options, seed, number, model)
+
+    monkeypatch.setattr(data_synthesize, "make", fails_at_one)
+    out = tmp_path / "set"
+    words = arguments(out)
+    words.remove("--quiet")
+    assert main(words) == 0
+    assert "ball_0_00001 could not be made and is left out" in capsys.readouterr().err
+    errors = [report.error for report in read_reports(out / "provenance.parquet")]
+    assert errors == ["the surface is torn: mend it"] * 2 + [""]
+    assert set(read_records(out / "records.parquet").object) == {"mug_0_00002"}
+    assert "surface is torn" in (out / "report.md").read_text()
 
 
 @pytest.mark.parametrize(

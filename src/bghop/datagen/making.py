@@ -90,9 +90,19 @@ def checks_for(hands: Hands) -> CheckOptions:
     return CheckOptions() if hands == "both" else CheckOptions(unbalanced=0.6)
 
 
+def family_of(options: MakeOptions, number: int) -> str:
+    """Family of an object: they take turns."""
+    return options.families[number % len(options.families)]
+
+
+def key_of(family: str, seed: int, number: int) -> str:
+    """Name of an object in the records."""
+    return f"{family}_{seed}_{number:05d}"
+
+
 def make_shape(options: MakeOptions, seed: int, number: int) -> Shape:
     """Object `number` of the data set of a seed: families take turns, members are drawn."""
-    name = options.families[number % len(options.families)]
+    name = family_of(options, number)
     family, rng = FAMILIES[name], training_rng(seed, number, _SHAPE)
     largest = LARGEST if options.hands == "both" else LARGEST_ONE_HAND
     found: list[tuple[float, ShapeSample, Mesh]] = []
@@ -107,7 +117,7 @@ def make_shape(options: MakeOptions, seed: int, number: int) -> Shape:
         found = [min(found, key=lambda each: each[0])]
     _, sample, mesh = found[-1]
     return Shape(
-        key=f"{name}_{seed}_{number:05d}", sample=sample, mesh=mesh,
+        key=key_of(name, seed, number), sample=sample, mesh=mesh,
         thing=family.articulated_object(sample),
     )  # fmt: skip
 

@@ -20,8 +20,9 @@ from bghop.data.objects_from_mesh import REACH
 from bghop.data.record import RECORDS, concatenate_records, write_records
 from bghop.data.shards import join_tables
 from bghop.data.tables import TableFormat, read_table, write_table
-from bghop.datagen.making import Made
-from bghop.errors import DataError
+from bghop.datagen.checks import REASONS
+from bghop.datagen.making import Made, MakeOptions, family_of, key_of
+from bghop.errors import BghopError, DataError
 from bghop.files import writing
 
 RECORDS_FILE, OBJECTS_FILE = "records.parquet", "objects.parquet"
@@ -46,14 +47,16 @@ class ObjectReport:
     rejected: dict[str, int]
     """By reason."""
     seconds: float
+    error: str = ""
+    """Why the object could not be made; empty if it was."""
 
 
-def write_part(folder: Path, made: Sequence[Made], header: dict[str, Any]) -> None:
+def write_part(folder: Path, made: Sequence[Made | ObjectReport], header: dict[str, Any]) -> None:
     """Write what was made of some objects; without accepted grasps only the reports.
 
     Args:
         folder: Made if it is not there; an unfinished part in it is replaced.
-        made: The objects.
+        made: The objects, or a report of one that failed.
         header: Goes into the provenance file.
     """
     import pyarrow as pa
@@ -61,13 +64,13 @@ def write_part(folder: Path, made: Sequence[Made], header: dict[str, Any]) -> No
     with writing(folder):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-    full = [each for each in made if len(each.records)]
+    full = [each for each in made if isinstance(each, Made) and len(each.records)]
     if full:
         records = concatenate_records([each.records for each in full])
         write_records(folder / RECORDS_FILE, records)
         write_objects(folder / OBJECTS_FILE, [each.stored for each in full], reach=REACH)
     rows = [row for each in full for row in _rows(each)]
-    reports = [asdict(report_of(each)) for each in made]
+    reports = [asdict(report_of(each) if isinstance(each, Made) else each) for each in made]
     table = pa.Table.from_pylist(rows, schema=_schema(pa))
     write_table(folder / PROVENANCE_FILE, table, PROVENANCE, {**header, "objects": reports})
 
@@ -86,6 +89,16 @@ def report_of(made: Made) -> ObjectReport:
         rejected=made.rejected,
         seconds=made.seconds,
     )
+
+
+def failure(options: MakeOptions, seed: int, number: int, error: BghopError) -> ObjectReport:
+    """The report of an object that could not be made."""
+    family = family_of(options, number)
+    return ObjectReport(
+        key=key_of(family, seed, number), family=family, parameters={}, joint_value=None,
+        size_cm=0.0, candidates=0, accepted=0, rejected=dict.fromkeys(REASONS, 0), seconds=0.0,
+        error=str(error),
+    )  # fmt: skip
 
 
 def part_is_whole(folder: Path, header: dict[str, Any]) -> bool:

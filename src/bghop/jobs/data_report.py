@@ -69,7 +69,8 @@ def write_data_report(
     document = Document(
         title="Synthetic interactions",
         about=(("Folder", folder.name), ("Objects", str(len(reports))),
-               ("Interactions", str(len(records)))),
+               ("Interactions", str(len(records))),
+               *(("Not made", f"{each.key}: {each.error}") for each in reports if each.error)),
         sections=(
             Section(title="In short", blocks=(_figures(found, reports), *shown)),
             Section(title="Families", blocks=(_family_table(found.families),)),

@@ -11,17 +11,19 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bghop.datagen.making import MakeOptions, make
+from bghop.datagen.making import Made, MakeOptions, make
 from bghop.datagen.parts import (
     OBJECTS_FILE,
     PROVENANCE_FILE,
     RECORDS_FILE,
     ObjectReport,
+    failure,
     join_parts,
     part_is_whole,
     read_reports,
     write_part,
 )
+from bghop.errors import BghopError
 from bghop.hands.model import HandModel
 from bghop.hands.open_hand import load_open_hand
 from bghop.jobs.data_folder import DataFolder
@@ -125,6 +127,9 @@ def run_synthesize_data(
     join_parts(parts, job.out, header)
     reports = read_reports(job.out / PROVENANCE_FILE)
     listener.stage("report", 0, 1)
+    for report in reports:
+        if report.error:
+            listener.said(f"{report.key} could not be made and is left out: {report.error}")
     write_data_report(job.out, reports, pictures=job.pictures, say=listener.said)
     folder.finish()
     listener.stage("report", 1, 1)
@@ -136,10 +141,18 @@ def run_synthesize_data(
 def _make_part(
     options: MakeOptions, seed: int, numbers: range, folder: Path, header: dict[str, Any]
 ) -> tuple[int, int]:
-    """Objects made and interactions accepted; runs in a process of its own."""
-    made = [make(options, seed, number, _hand_model()) for number in numbers]
+    """Objects made and interactions accepted; runs in a process of its own.
+
+    An object that fails is reported, for the others are worth having.
+    """
+    made: list[Made | ObjectReport] = []
+    for number in numbers:
+        try:
+            made.append(make(options, seed, number, _hand_model()))
+        except BghopError as error:
+            made.append(failure(options, seed, number, error))
     write_part(folder, made, header)
-    return len(made), sum(len(each.records) for each in made)
+    return len(made), sum(len(each.records) for each in made if isinstance(each, Made))
 
 
 @cache
