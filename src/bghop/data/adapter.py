@@ -22,6 +22,8 @@ class ForeignSequence:
     """By role."""
     facts: Mapping[str, str] = field(default_factory=dict)
     """What the folders say: subject, action, side."""
+    stride: int = 1
+    """Every so many-th frame is wanted; only adapters that say `strides` look at it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,3 +47,5 @@ class Adapter:
     """All frames of a sequence, one clip an object; the hands are read as said above."""
     frame_rate: float | None = None
     """Frames a second of its count; None where it is unknown or clips say times themselves."""
+    strides: bool = False
+    """Whether `clips` gives every `sequence.stride`-th frame only, where reading all is slow."""

@@ -34,8 +34,8 @@ YCB = (
 )  # fmt: skip
 """Objects; `ycb_ids` count from 1."""
 _SIDES = {"left": 0, "right": 1}
-_SUBJECTS = {6: "val", 7: "test", 8: "test"}
-"""Split `s1` by the subject's number in alphabetical order; all others are for training."""
+_SUBJECTS = {"07": "val", "08": "test", "09": "test"}
+"""Split `s1` by the subject's number, as in 20201002-subject-08; all others are for training."""
 
 
 def words_of(key: str) -> str:
@@ -60,13 +60,13 @@ def find_sequences(root: Path) -> list[ForeignSequence]:
             ids = [int(number) for number in _many(facts["ycb_ids"])]
             grasped = int(_one(facts["ycb_grasp_ind"]))
             calib, side = _one(facts["mano_calib"]), _one(facts["mano_sides"])
-            names = [YCB[number - 1] for number in ids]
+            name, _ = YCB[ids[grasped] - 1], _SIDES[side]
         except (KeyError, ValueError, IndexError) as error:
-            raise DataError(f"{meta} lacks {error}: download it again") from error
+            raise DataError(f"{meta} lacks or has a wrong {error}: download it again") from error
         found.append(
             ForeignSequence(
                 key=f"{meta.parent.parent.name}/{meta.parent.name}",
-                objects=(names[grasped],),
+                objects=(name,),
                 files={
                     "labels": labelled[0],
                     "betas": root / "calibration" / f"mano_{calib}" / "mano.yml",
@@ -85,9 +85,10 @@ def find_sequences(root: Path) -> list[ForeignSequence]:
 def read_splits(root: Path, protocol: str) -> dict[str, str]:
     """`s1`: by subject, as in the toolkit."""
     del protocol
-    subjects = sorted({path.name for path in root.glob("*-subject-*")})
-    split = {name: _SUBJECTS.get(number, "train") for number, name in enumerate(subjects)}
-    return {each.key: split[each.key.split("/")[0]] for each in find_sequences(root)}
+    return {
+        each.key: _SUBJECTS.get(each.key.split("/")[0].rsplit("-", 1)[1], "train")
+        for each in find_sequences(root)
+    }
 
 
 def read_object(root: Path, key: str) -> Mesh:

@@ -46,13 +46,10 @@ def find_sequences(root: Path) -> list[ForeignSequence]:
             frames = sorted(folder.glob("*.pkl"))
             if not frames:
                 continue
-            first = read_pickle(frames[0])
-            if not isinstance(first, dict) or "objName" not in first:
-                raise DataError(f"{frames[0]} has no 'objName': download it again")
             found.append(
                 ForeignSequence(
                     key=f"{part}/{folder.parent.name}",
-                    objects=(str(first["objName"]),),
+                    objects=(_object_of(frames),),
                     files={"frames": folder},
                 )
             )
@@ -125,6 +122,17 @@ def clips_of(name: str, sequence: ForeignSequence, mano: ManoHands, split: str) 
             hands_world=hands,
         )
     ]
+
+
+def _object_of(frames: list[Path]) -> str:
+    """What the first frame that names an object says; some frames are not annotated."""
+    for path in frames:
+        content = read_pickle(path)
+        if not isinstance(content, dict) or "objName" not in content:
+            raise DataError(f"{path} has no 'objName': download it again")
+        if content["objName"] is not None:
+            return str(content["objName"])
+    raise DataError(f"{frames[0].parent} has no frame that names an object: leave it out")
 
 
 def _frame(content: dict[str, Any], path: Path) -> dict[str, np.ndarray] | None:

@@ -15,6 +15,7 @@ including the last. No official splits by sequence: `own`.
 """
 
 import ast
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from bghop.data.adapter import Adapter, ForeignSequence
-from bghop.data.clips import Clip
+from bghop.data.clips import Clip, prompt
 from bghop.data.foreign_files import number_table, read_json_file, read_pickle
 from bghop.data.mano_numbers import ManoHands
 from bghop.data.quaternions import rotations_from_wxyz
@@ -37,7 +38,7 @@ MODELS = ("object_repair", "object_raw", "object_preview")
 """Folders with the objects, the best first."""
 _SIDES = ("lh", "rh")
 _PARTS = {"pose_coeffs": 64, "tsl": 3, "betas": 10}
-_READ = ("mocap_frame_id_list", "raw_mano", "obj_transf")
+_READ = {"mocap_frame_id_list": list, "raw_mano": dict, "obj_transf": dict}
 
 
 def find_sequences(root: Path) -> list[ForeignSequence]:
@@ -89,28 +90,20 @@ def read_object(root: Path, key: str) -> Mesh:
 
 
 def read_clips(sequence: ForeignSequence, mano: ManoHands, split: str) -> list[Clip]:
-    """One clip for each object that the program names and the mocap followed, all frames.
+    """One clip for each object that the program names and the mocap followed.
+
+    Every `sequence.stride`-th frame only: decoding takes longer than all else.
 
     Raises:
         DataError: A file is missing, damaged, or of another shape.
     """
     path = sequence.files["frames"]
-    content = read_pickle(path, only=_READ)
-    if not isinstance(content, dict) or not all(
-        isinstance(content.get(name), kind)
-        for name, kind in zip(_READ, (list, dict, dict), strict=True)
-    ):
-        raise DataError(f"{path} lacks one of {', '.join(_READ)}: download it again")
-    frames, moved = content["mocap_frame_id_list"], content["obj_transf"]
-    if not frames or not all(isinstance(frame, int) for frame in frames):
-        raise DataError(f"{path} has no numbers of frames: download it again")
+    changed = path.stat().st_mtime_ns if path.is_file() else 0
+    frames, num_skipped, raw, moved = _content(path, changed, sequence.stride)
     num = len(frames)
     columns = {
         part: torch.stack(
-            [
-                _column(content["raw_mano"], frames, f"{side}__{part}", size, path)
-                for side in _SIDES
-            ],
+            [_column(raw, frames, f"{side}__{part}", size, path) for side in _SIDES],
             dim=1,
         )
         for part, size in _PARTS.items()
@@ -140,9 +133,39 @@ def read_clips(sequence: ForeignSequence, mano: ManoHands, split: str) -> list[C
                 T_world_object=T.view(num, 4, 4),
                 joint_value=torch.zeros(num, dtype=torch.float64),
                 hands_world=hands,
+                num_skipped=num_skipped,
             )
         )
     return clips
+
+
+@lru_cache(maxsize=1)  # conventions are tried on the same file several times
+def _content(
+    path: Path, _changed: int, stride: int
+) -> tuple[list[int], int, dict[Any, Any], dict[Any, Any]]:
+    """Numbers of the wanted frames, how many others there are, hands and objects of the wanted."""
+
+    def choose(content: Any) -> tuple[list[int], int, dict[Any, Any], dict[Any, Any]]:
+        if not isinstance(content, dict) or not all(
+            isinstance(content.get(name), kind) for name, kind in _READ.items()
+        ):
+            raise DataError(f"{path} lacks one of {', '.join(_READ)}: download it again")
+        every = content["mocap_frame_id_list"]
+        if not every or not all(isinstance(frame, int) for frame in every):
+            raise DataError(f"{path} has no numbers of frames: download it again")
+        frames = every[::stride]
+        moved = {
+            key: _only(frames, rows)
+            for key, rows in content["obj_transf"].items()
+            if isinstance(rows, dict)
+        }
+        return frames, len(every) - len(frames), _only(frames, content["raw_mano"]), moved
+
+    return read_pickle(path, choose=choose)
+
+
+def _only(frames: list[int], rows: dict[Any, Any]) -> dict[Any, Any]:
+    return {frame: rows[frame] for frame in frames if frame in rows}
 
 
 def _column(
@@ -173,7 +196,8 @@ def _texts(sequence: ForeignSequence, key: str, frames: list[int]) -> tuple[str,
     names = read_json_file(path) if path.is_file() else {}
     told = names.get(key) if isinstance(names, dict) else None
     name = str(told.get("obj_name", "")) if isinstance(told, dict) else ""
-    said = [name.replace("_", " ")] * len(frames)
+    name = name.replace("_", " ")
+    said = [name] * len(frames)
     path, program = sequence.files["words"], sequence.files["program"]
     if not path.is_file():
         return tuple(said)
@@ -186,7 +210,7 @@ def _texts(sequence: ForeignSequence, key: str, frames: list[int]) -> tuple[str,
         for first, last in filter(None, interval):
             for index, frame in enumerate(frames):
                 if text and first <= frame < last:
-                    said[index] = str(text)
+                    said[index] = prompt(name, str(text))
     return tuple(said)
 
 
@@ -229,4 +253,6 @@ OAKINK2 = Adapter(
     splits=lambda _root, _protocol: {},
     thing=read_object,
     clips=read_clips,
+    frame_rate=120.0,
+    strides=True,
 )
