@@ -66,7 +66,7 @@ def opened(name, folder):
 
 def first_clips(name, root, mano_folder):
     adapter, mano = opened(name, mano_folder)
-    every = [clip for each in adapter.find(root) for clip in adapter.clips(each, mano, "train")]
+    every = [clip for each in adapter.find(root) for clip in adapter.read(each, mano, "train")]
     key = OBJECTS[name][0]
     own = [clip for clip in every if clip.object == key]
     return adapter, mano, own[0] if name != "contactpose" else joined(own)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from bghop.data.oakink2 import find_sequences, read_clips, read_object
+from bghop.data.oakink2 import OAKINK2, find_sequences, read_clips, read_object
 from bghop.errors import DataError
 from foreign_like import NUM
 from oakink2_like import FIRST, KEY, LOST, OTHER, SEQUENCE, annotation, write_oakink2
@@ -22,7 +22,7 @@ def root(tmp_path):
 
 def clips_of(root, flat_mano):
     (sequence,) = find_sequences(root)
-    return {clip.object: clip for clip in read_clips(sequence, flat_mano, "train")}
+    return {clip.object: clip for clip in OAKINK2.read(sequence, flat_mano, "train")}
 
 
 def test_objects_are_those_of_the_program_that_have_a_model(root):

@@ -308,6 +308,23 @@ def test_poses_that_are_not_rigid_are_named_and_left_out_if_asked(tmp_path, fold
 
 
 @pytest.mark.usefixtures("everything", "untried")
+def test_what_is_seen_to_be_broken_while_looking_is_left_out_if_asked(tmp_path, folders):
+    root = write_ho3d(tmp_path / "ho3d")
+    (root / "evaluation" / "SM1" / "meta" / "0000.pkl").write_bytes(b"no pickle")
+    job = ImportDataJob(
+        source="ho3d", root=root, out=tmp_path / "out", mano=folders[1], share=0.0, workers=1
+    )
+    with pytest.raises(DataError, match=r"sequence evaluation/SM1: .*0000.pkl.*--skip-broken"):
+        run_import_job(job)
+    assert not job.out.exists()
+    made = run_import_job(replace(job, skip_broken=True))
+    assert list(made.broken) == ["evaluation/SM1"]
+    assert made.counts.kept == FRAMES
+    with pytest.raises(DataError, match=r"sequence evaluation/SM1: .*0000.pkl"):
+        run_import_job(replace(job, skip_broken=True, only=("evaluation/*",)))
+
+
+@pytest.mark.usefixtures("everything", "untried")
 def test_a_stride_counts_frames_that_were_not_read_too(tmp_path, folders):
     root = write_oakink2(tmp_path / "oakink2")
     job = ImportDataJob(

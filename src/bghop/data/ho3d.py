@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from bghop.data.adapter import Adapter, ForeignSequence
+from bghop.data.adapter import Adapter, ForeignSequence, looked_at
 from bghop.data.clips import Clip
 from bghop.data.dexycb import words_of
 from bghop.data.foreign_files import number_table, read_pickle
@@ -38,21 +38,17 @@ def find_sequences(root: Path) -> list[ForeignSequence]:
     """All sequences that have frames.
 
     Raises:
-        DataError: There are none, or a frame is damaged.
+        DataError: There are none.
     """
-    found = []
+    found: list[ForeignSequence] = []
     for part in ("train", "evaluation"):
         for folder in sorted((root / part).glob("*/meta")):
             frames = sorted(folder.glob("*.pkl"))
             if not frames:
                 continue
-            found.append(
-                ForeignSequence(
-                    key=f"{part}/{folder.parent.name}",
-                    objects=(_object_of(frames),),
-                    files={"frames": folder},
-                )
-            )
+            key, files = f"{part}/{folder.parent.name}", {"frames": folder}
+            look = partial(_sequence, key, files, frames)
+            found += looked_at(key, files, look)
     if not found:
         raise DataError(
             f"{root} has no train/SEQUENCE/meta/*.pkl: name the folder that holds HO-3D's train, "
@@ -122,6 +118,10 @@ def clips_of(name: str, sequence: ForeignSequence, mano: ManoHands, split: str) 
             hands_world=hands,
         )
     ]
+
+
+def _sequence(key: str, files: dict[str, Path], frames: list[Path]) -> ForeignSequence:
+    return ForeignSequence(key=key, objects=(_object_of(frames),), files=files)
 
 
 def _object_of(frames: list[Path]) -> str:

@@ -16,13 +16,14 @@ all times of the hands, so that it does not depend on the object or the inspecti
 import csv
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from bghop.data.adapter import Adapter, ForeignSequence
+from bghop.data.adapter import Adapter, ForeignSequence, looked_at
 from bghop.data.clips import Clip
 from bghop.data.foreign_files import number_table, read_json_file, read_lines
 from bghop.data.mano_numbers import ManoHands
@@ -40,31 +41,30 @@ _COMPONENTS = 15
 
 
 def find_sequences(root: Path) -> list[ForeignSequence]:
-    """All sequences with hands and objects.
+    """All sequences with hands.
 
     Raises:
-        DataError: There are none, or a table is damaged.
+        DataError: There are none.
     """
-    found = []
+    found: list[ForeignSequence] = []
     for hands in sorted(root.glob(f"*/{_TRAJECTORY}")):
-        path = hands.with_name(_OBJECTS)
-        if path.exists():
-            keys = sorted({row["object_uid"] for row in _rows(path, ("object_uid", _TIME))})
-            found.append(
-                ForeignSequence(
-                    key=hands.parent.name, objects=tuple(keys),
-                    files={
-                        "hands": hands, "objects": path, "mask": hands.parent / _MASK,
-                        "names": root / _NAMES,
-                    },
-                )
-            )  # fmt: skip
+        key = hands.parent.name
+        files = {
+            "hands": hands, "objects": hands.with_name(_OBJECTS), "mask": hands.parent / _MASK,
+            "names": root / _NAMES,
+        }  # fmt: skip
+        found += looked_at(key, files, partial(_sequence, key, files))
     if not found:
         raise DataError(
             f"{root} has no SEQUENCE/{_TRAJECTORY}: name the folder that holds HOT3D's sequences "
             "and assets"
         )
     return found
+
+
+def _sequence(key: str, files: dict[str, Path]) -> ForeignSequence:
+    objects = sorted({row["object_uid"] for row in _rows(files["objects"], ("object_uid", _TIME))})
+    return ForeignSequence(key=key, objects=tuple(objects), files=files)
 
 
 def read_object(root: Path, key: str) -> Mesh:

@@ -15,7 +15,7 @@ including the last. No official splits by sequence: `own`.
 """
 
 import ast
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from bghop.data.adapter import Adapter, ForeignSequence
+from bghop.data.adapter import Adapter, ForeignSequence, looked_at
 from bghop.data.clips import Clip, prompt
 from bghop.data.foreign_files import number_table, read_json_file, read_pickle
 from bghop.data.mano_numbers import ManoHands
@@ -45,28 +45,17 @@ def find_sequences(root: Path) -> list[ForeignSequence]:
     """All sequences with a program that names an object whose model is there.
 
     Raises:
-        DataError: There are none, or a program is damaged.
+        DataError: There are none.
     """
-    found = []
+    found: list[ForeignSequence] = []
+    names = next((root / each for each in MODELS if (root / each).is_dir()), root)
     for path in sorted((root / "anno_preview").glob("*.pkl")):
-        program = root / "program" / "program_info" / f"{path.stem}.json"
-        if not program.is_file():
-            continue
-        named = {key for each in _table(program).values() for key in _objects(each, program)}
-        objects = tuple(sorted(key for key in named if _model(root, key) is not None))
-        if objects:
-            words = root / "program" / "desc_info" / program.name
-            names = next((root / each for each in MODELS if (root / each).is_dir()), root)
-            found.append(
-                ForeignSequence(
-                    key=path.stem.replace("++", "/", 1),
-                    objects=objects,
-                    files={
-                        "frames": path, "program": program, "words": words,
-                        "names": names / "obj_desc.json",
-                    },
-                )
-            )  # fmt: skip
+        key, program = path.stem.replace("++", "/", 1), root / "program"
+        files = {
+            "frames": path, "program": program / "program_info" / f"{path.stem}.json",
+            "words": program / "desc_info" / f"{path.stem}.json", "names": names / "obj_desc.json",
+        }  # fmt: skip
+        found += looked_at(key, files, partial(_sequence, key, root, files))
     if not found:
         raise DataError(
             f"{root} has no anno_preview/*.pkl with program/program_info/*.json and "
@@ -74,6 +63,14 @@ def find_sequences(root: Path) -> list[ForeignSequence]:
             "program and object_repair"
         )
     return found
+
+
+def _sequence(key: str, root: Path, files: dict[str, Path]) -> ForeignSequence | None:
+    """None if there is no model of any object that its program names."""
+    path = files["program"]
+    named = {name for each in _table(path).values() for name in _objects(each, path)}
+    objects = tuple(sorted(name for name in named if _model(root, name) is not None))
+    return ForeignSequence(key=key, objects=objects, files=files) if objects else None
 
 
 def read_object(root: Path, key: str) -> Mesh:

@@ -47,7 +47,7 @@ def find_sequences(root: Path) -> list[ForeignSequence]:
             if (match := _OBJECT.match(path.name))
         }
         words = _TRIPLE.match(triple)
-        if objects and words and (folder / "left_hand.pkl").exists():
+        if objects and words:
             files = {side: folder / f"{side}_hand.pkl" for side in ("left", "right")}
             files |= {
                 f"{side} shape": folder / f"{side}_hand_shape.pkl" for side in ("left", "right")

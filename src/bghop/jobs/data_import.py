@@ -113,6 +113,7 @@ def run_import_job(job: ImportDataJob, *, listener: ImportListener | None = None
         raise DataError(f"{job.root} is no folder: give the folder of the data set")
     every = _chosen(adapter.find(job.root), job.only)
     sequences = [replace(each, stride=job.stride) for each in every]
+    _check_found(job, sequences)
     split = _split(job, adapter)
     splits = _official(adapter, job.root, split)
     _check_mano(job)  # a bad folder is known before any work
@@ -224,7 +225,7 @@ def _read_sequence(
     objects = _objects(path, path.stat().st_mtime_ns)
     found, errors, total, broken = [], [torch.zeros(0)], NOTHING, ""
     try:
-        for clip in adapter.clips(sequence, source, split):
+        for clip in adapter.read(sequence, source, split):
             if job.skip_broken and clip.object not in objects.keys:
                 continue  # said where objects are read
             records, error, counts = _records(job, clip, objects, adapter)
@@ -300,6 +301,18 @@ def _official(adapter: Adapter, root: Path, split: str) -> dict[str, str]:
         return adapter.splits(root, split)
     except DataError as error:
         raise DataError(f"{error}, or give --split own") from error
+
+
+def _check_found(job: ImportDataJob, sequences: Sequence[ForeignSequence]) -> None:
+    """Refuse broken sequences before any work, unless they may be left out and others remain.
+
+    Raises:
+        DataError: Names the first.
+    """
+    broken = [each for each in sequences if each.broken]
+    if broken and (not job.skip_broken or len(broken) == len(sequences)):
+        remedy = "" if job.skip_broken else OR_SKIP
+        raise DataError(f"sequence {broken[0].key}: {broken[0].broken}{remedy}")
 
 
 def _check_mano(job: ImportDataJob) -> None:
