@@ -291,6 +291,7 @@ def test_sequences_that_the_official_split_does_not_name_are_told(job, tmp_path)
     (root / "splits_json" / "protocol_p1.json").write_text(json.dumps({"val": [SEQUENCES[0]]}))
     made = run_import_job(replace(job, root=root, only=("*/box_*",), stride=4))
     assert made.unlisted == 1
+    assert "conventions could not be checked" in made.warnings[0]
     assert any("1 of 2 sequences are not in the official split" in word for word in made.warnings)
     assert read_records(job.out / "records.parquet").split[0] == "val"
 

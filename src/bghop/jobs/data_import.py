@@ -81,6 +81,11 @@ class ImportedData:
             for each in self.convention
             if each.doubtful
         ]
+        if not any(each.decides for each in self.convention):
+            found.append(
+                "the data set's conventions could not be checked: too few hands touch their object "
+                "in the frames that were tried; see docs/data_sets"
+            )
         if self.unlisted:
             found.append(
                 f"{self.unlisted} of {self.sequences} sequences are not in the official split, "
