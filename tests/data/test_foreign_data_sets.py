@@ -13,6 +13,8 @@ from bghop.data.adapters import ADAPTERS, adapter_named
 from bghop.data.mano_numbers import ManoHands
 from bghop.errors import DataError, OptionError
 from bghop.hands.model import HandParameters
+from bghop.prior.text.nouns import load_noun_table
+from bghop.prior.text.phrases import find_phrase
 from fabricated_mano import forward
 from foreign_like import (
     NUM,
@@ -119,6 +121,19 @@ def test_hands_and_object_are_where_the_equations_put_them(name, tmp_path, mano_
             seen = (world - place[k]) @ turn[k].as_matrix()
             assert np.abs(skin[k, side].numpy() - seen).max() < 1e-5
     assert set(clip.text) == {OBJECTS[name][1]}
+
+
+def test_a_prior_reads_the_objects_name_out_of_every_text():
+    names = load_noun_table().names
+    read = {
+        name: phrase.text if (phrase := find_phrase(text, names)) and phrase.known else None
+        for name, (_, text) in OBJECTS.items()
+    }
+    assert read == {
+        "taco": "brush", "dexycb": "sugar box", "ho3d": "cracker box", "h2o3d": "cracker box",
+        "grab": "mug", "h2o": "lotion bottle", "hot3d": "mug", "contactpose": "mug",
+        "oakink2": "bottle", "hoi4d": "mug", "gigahands": "teapot with lid",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", WRITERS)
