@@ -231,6 +231,12 @@ def write_hot3d(root):
     (folder / "mano_hand_pose_trajectory.jsonl").write_text("\n".join(lines))
     (folder / "dynamic_objects.csv").write_text("\n".join([head, *rows]))
     box_file(root / "assets" / "194930206998778.glb")
+    names = {
+        "194930206998778": {
+            "instance_name": "mug_white", "instance_type": "object", "motion_type": "dynamic",
+        }
+    }  # fmt: skip
+    (root / "assets" / "instance.json").write_text(json.dumps(names))
     return root
 
 

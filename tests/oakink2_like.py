@@ -77,6 +77,9 @@ def write_oakink2(root):
     box_file(root / "object_raw" / "align_ds" / KEY / "scan.ply", unit=2)
     box_file(root / "object_repair" / "align_ds" / KEY / "model.obj")
     box_file(root / "object_raw" / "align_ds" / OTHER / "scan.ply")
-    names = {OTHER: {"obj_id": OTHER, "obj_name": "bottle_cap"}}
+    names = {
+        key: {"obj_id": key, "obj_name": name}
+        for key, name in ((KEY, "bottle"), (OTHER, "bottle_cap"))
+    }
     (root / "object_repair" / "obj_desc.json").write_text(json.dumps(names))
     return root

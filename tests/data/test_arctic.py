@@ -8,7 +8,17 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from arctic_like import MANO, NUM, SEQUENCES, parts_mm, truth, write_arctic, write_mano_files
+from arctic_like import (
+    MANO,
+    NUM,
+    SEQUENCES,
+    cuboid,
+    parts_mm,
+    truth,
+    write_arctic,
+    write_mano_files,
+    write_obj,
+)
 from bghop.data.arctic import find_sequences, read_clip, read_object, read_splits
 from bghop.data.mano_numbers import ManoHands
 from bghop.errors import DataError
@@ -173,6 +183,42 @@ def test_labels_that_contradict_the_parts_are_refused(root):
     path.write_text(json.dumps(labels[:-1]))
     with pytest.raises(DataError, match="one 0 or 1 for each of the 16 vertices"):
         read_object(root, "box")
+
+
+def test_parts_of_one_size_are_told_apart_by_their_points(root):
+    folder = root / "meta" / "object_vtemplates" / "box"
+    (vertices, faces), thin = cuboid((0, -80, -80), (160, 0, 80)), np.array([0, 3, 0])
+    for name, points in (("bottom", vertices), ("top", vertices + thin)):
+        write_obj(folder / f"{name}.obj", points, faces)
+    both = np.concatenate([vertices, vertices + thin])
+    write_obj(folder / "mesh.obj", both, np.concatenate([faces, faces + len(vertices)]))
+    assert read_object(root, "box").parts[1].bounds[1, 1] == pytest.approx(0.003)
+    labels = [0] * len(vertices) + [1] * len(vertices)
+    (folder / "parts.json").write_text(json.dumps(labels))
+    with pytest.raises(DataError, match="labels are not as expected"):
+        read_object(root, "box")
+
+
+def test_labels_of_one_part_and_what_is_no_label_are_refused(root):
+    path = root / "meta" / "object_vtemplates" / "box" / "parts.json"
+    path.write_text(json.dumps([1] * 16))
+    with pytest.raises(DataError, match=r"parts.json names one part only"):
+        read_object(root, "box")
+    path.write_text(json.dumps([[], *[1] * 15]))
+    with pytest.raises(DataError, match="one 0 or 1 for each"):
+        read_object(root, "box")
+
+
+def test_what_says_which_part_moves_must_be_there(root):
+    (root / "meta" / "object_vtemplates" / "box" / "top.obj").unlink()
+    with pytest.raises(DataError, match=r"cannot read .*top.obj"):
+        read_object(root, "box")
+
+
+def test_a_sequence_without_its_objects_file_is_named(root, mano):
+    find_sequences(root)[0].files["object"].unlink()
+    with pytest.raises(DataError, match=r"cannot read .*box_grab_01.object.npy"):
+        clip_of(root, mano)
 
 
 def test_a_folder_without_sequences_says_which_folder_is_wanted(tmp_path):

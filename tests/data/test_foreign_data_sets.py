@@ -1,5 +1,6 @@
 """Data sets other than ARCTIC: known poses come back to 1e-5 m by their own equations."""
 
+import json
 import pickle
 from dataclasses import replace
 
@@ -12,6 +13,8 @@ from bghop.data.adapters import ADAPTERS, adapter_named
 from bghop.data.mano_numbers import ManoHands
 from bghop.errors import DataError, OptionError
 from bghop.hands.model import HandParameters
+from bghop.prior.text.nouns import load_noun_table
+from bghop.prior.text.phrases import find_phrase
 from fabricated_mano import forward
 from foreign_like import (
     NUM,
@@ -41,12 +44,12 @@ WRITERS = {
 ONE_HAND = ("dexycb", "ho3d", "hoi4d")
 PCA = ("hot3d", "contactpose")
 OBJECTS = {
-    "taco": ("009", "brush with brush"), "dexycb": ("004_sugar_box", "sugar box"),
+    "taco": ("009", "use the brush: brush plate"), "dexycb": ("004_sugar_box", "sugar box"),
     "ho3d": ("003_cracker_box", "cracker box"), "h2o3d": ("003_cracker_box", "cracker box"),
     "grab": ("mug", "drink mug"), "h2o": ("lotion", "lotion bottle"),
-    "hot3d": ("194930206998778", ""), "contactpose": ("mug", "use mug"),
-    "oakink2": (BOTTLE, "pour water"), "hoi4d": ("Mug/001", "mug"),
-    "gigahands": (TEAPOT, "Pour tea"),
+    "hot3d": ("194930206998778", "mug white"), "contactpose": ("mug", "use mug"),
+    "oakink2": (BOTTLE, "use the bottle: pour water"), "hoi4d": ("Mug/001", "mug"),
+    "gigahands": (TEAPOT, "use the teapot with lid: Pour tea"),
 }  # fmt: skip
 
 
@@ -65,7 +68,7 @@ def opened(name, folder):
 
 def first_clips(name, root, mano_folder):
     adapter, mano = opened(name, mano_folder)
-    every = [clip for each in adapter.find(root) for clip in adapter.clips(each, mano, "train")]
+    every = [clip for each in adapter.find(root) for clip in adapter.read(each, mano, "train")]
     key = OBJECTS[name][0]
     own = [clip for clip in every if clip.object == key]
     return adapter, mano, own[0] if name != "contactpose" else joined(own)
@@ -120,6 +123,19 @@ def test_hands_and_object_are_where_the_equations_put_them(name, tmp_path, mano_
     assert set(clip.text) == {OBJECTS[name][1]}
 
 
+def test_a_prior_reads_the_objects_name_out_of_every_text():
+    names = load_noun_table().names
+    read = {
+        name: phrase.text if (phrase := find_phrase(text, names)) and phrase.known else None
+        for name, (_, text) in OBJECTS.items()
+    }
+    assert read == {
+        "taco": "brush", "dexycb": "sugar box", "ho3d": "cracker box", "h2o3d": "cracker box",
+        "grab": "mug", "h2o": "lotion bottle", "hot3d": "mug", "contactpose": "mug",
+        "oakink2": "bottle", "hoi4d": "mug", "gigahands": "teapot with lid",
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("name", WRITERS)
 def test_objects_are_metres(name, tmp_path):
     root = WRITERS[name](tmp_path / name)
@@ -146,6 +162,49 @@ def test_frames_whose_hand_is_withheld_are_left_out(tmp_path, mano_folder):
     adapter, mano = opened("ho3d", mano_folder)
     found = {each.key: each for each in adapter.find(write_ho3d(tmp_path))}
     assert adapter.clips(found["evaluation/SM1"], mano, "test") == []
+
+
+def test_a_first_frame_without_annotation_does_not_name_the_object(tmp_path, mano_folder):
+    root = write_ho3d(tmp_path)
+    path = root / "train" / "MC1" / "meta" / "0000.pkl"
+    content = dict.fromkeys(pickle.loads(path.read_bytes()))  # noqa: S301
+    path.write_bytes(pickle.dumps(content, protocol=2))
+    _, _, clip = first_clips("ho3d", root, mano_folder)
+    assert clip.frame.tolist() == list(range(1, NUM))
+
+
+def test_a_subjects_split_is_its_own_number_even_if_others_are_not_there(tmp_path):
+    root = write_dexycb(tmp_path)
+    (root / "20200709-subject-01").rename(root / "20201002-subject-08")
+    assert set(adapter_named("dexycb").splits(root, "s1").values()) == {"test"}
+
+
+@pytest.mark.parametrize("kind", [int, str])
+def test_frames_are_in_the_order_of_their_numbers(kind, tmp_path, mano_folder):
+    root = write_taco(tmp_path)
+    _, _, before = first_clips("taco", root, mano_folder)
+    for path in root.glob("Hand_Poses/*/*/*_hand.pkl"):
+        content = pickle.loads(path.read_bytes())  # noqa: S301
+        moved = {kind(7 + int(key)): row for key, row in content.items()}  # 8 to 13
+        path.write_bytes(pickle.dumps(moved))
+    _, _, after = first_clips("taco", root, mano_folder)
+    assert torch.equal(before.hands_world.T_object_hand, after.hands_world.T_object_hand)
+
+
+def test_frames_and_times_of_headsets_are_those_of_the_sequence(tmp_path, mano_folder):
+    _, _, clip = first_clips("hot3d", write_hot3d(tmp_path), mano_folder)
+    assert clip.frame.tolist() == list(range(3, 3 + NUM))  # three failed before
+    nanoseconds = [100.0 + k for k in range(NUM)]
+    torch.testing.assert_close(clip.time, 1e-9 * torch.tensor(nanoseconds).double())
+
+
+def test_any_participants_mesh_will_do(tmp_path, mano_folder):
+    root = write_contactpose(tmp_path)
+    for path in sorted(root.glob("contactpose_data/*/mug/mug.ply"))[:-1]:
+        path.unlink()
+    _, _, clip = first_clips("contactpose", root, mano_folder)
+    assert len(clip) == NUM
+    assert adapter_named("contactpose").thing(root, "mug").volume > 0
 
 
 def test_times_that_failed_the_inspection_are_left_out(tmp_path, mano_folder):
@@ -190,6 +249,44 @@ def _grab_nan(root):
     np.savez(path, **{**content, "rhand": hand})
 
 
+def _grab_no_subject(root):
+    next(root.glob("tools/subject_meshes/*/*_rhand.ply")).unlink()
+
+
+def _grab_half_subject(root):
+    path = next(root.glob("tools/subject_meshes/*/*_rhand.ply"))
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+def _hot3d_change(before, after):
+    def damaged(root):
+        path = next(root.glob("*/dynamic_objects.csv"))
+        path.write_text(path.read_text().replace(before, after))
+
+    return damaged
+
+
+def _hot3d_empty(root):
+    next(root.glob("*/mano_hand_pose_trajectory.jsonl")).write_text("")
+
+
+def _contactpose(change):
+    def damaged(root):
+        path = next(root.glob("contactpose_data/full1_use/mug/mano_fits_15.json"))
+        content = json.loads(path.read_text())
+        path.write_text(json.dumps(change(content) or content))
+
+    return damaged
+
+
+def _h2o(name, change):
+    def damaged(root):
+        path = next(root.glob(f"subject*/*/*/cam4/{name}/000003.txt"))
+        path.write_text(change(path.read_text()))
+
+    return damaged
+
+
 def _hot3d_no_mask(root):
     next(root.glob("*/masks/mask_qa_pass.csv")).unlink()
 
@@ -202,12 +299,44 @@ def _hot3d_other_mask(root):
 DAMAGES = {
     "hot3d no mask": ("hot3d", _hot3d_no_mask, r"cannot read .*mask_qa_pass.csv .*: check"),
     "hot3d other mask": ("hot3d", _hot3d_other_mask, r"mask_qa_pass.csv: a row has a wrong 'yes'"),
+    "hot3d time": ("hot3d", _hot3d_change(",1003,", ",,"), "csv: a row has a wrong time ''"),
+    "hot3d cut": ("hot3d", _hot3d_change(",9999,0,0,0,1,0,0,0", ""), "csv, line 8 is cut"),
+    "hot3d nan": (
+        "hot3d", _hot3d_change(",1003,", ",1003,nan,"),
+        "objects.csv: the object's poses of frame 3 are NaN",
+    ),
+    "hot3d empty": ("hot3d", _hot3d_empty, "trajectory.jsonl is empty"),
+    "contactpose words": (
+        "contactpose", _contactpose(lambda _: ["a", "b"]), "mano_fits_15.json: a hand lacks or has",
+    ),
+    "contactpose nan": (
+        "contactpose", _contactpose(lambda c: c[1]["betas"].__setitem__(0, float("nan"))),
+        "mano_fits_15.json: the hands of frame 0 are NaN",
+    ),
+    "contactpose pose": (
+        "contactpose", _contactpose(lambda c: c[1].update(pose=[0.0] * 9)), "mano_fits_15.json",
+    ),
+    "contactpose mTc": (
+        "contactpose",
+        _contactpose(lambda c: c[1]["mTc"].update(translation=[0, 0, float("nan")])),
+        "mano_fits_15.json: 'mTc' of frame 0 are NaN",
+    ),
+    "h2o cut": ("h2o", _h2o("hand_pose_MANO", lambda t: t[:300]), "000003.txt has .* numbers, not"),
+    "h2o words": ("h2o", _h2o("obj_pose_RT", lambda t: t.replace("0", "o")), "000003.txt is damag"),
+    "h2o nan": (
+        "h2o", _h2o("hand_pose_MANO", lambda t: "nan " + t.split(" ", 1)[1]),
+        "hand_pose_MANO: the hands of frame 3 are NaN",
+    ),
+    "grab no subject": (
+        "grab", _grab_no_subject, "s1_rhand.ply is missing, the subject's own hand: download GRAB",
+    ),
+    "grab half subject": ("grab", _grab_half_subject, "s1_rhand.ply is damaged"),
     "taco frames": ("taco", _taco_frames, "5 frames of the left hand and 6 of the right"),
     "dexycb betas": ("dexycb", _dexycb_betas, r"betas have shape \(6, 2\)"),
     "ho3d half": ("ho3d", _ho3d_half, "0003.pkl is damaged"),
     "ho3d lacks": ("ho3d", _ho3d_lacks, "0003.pkl lacks"),
     "grab nan": ("grab", _grab_nan, r"frame 4 are NaN"),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -217,6 +346,48 @@ def test_damaged_files_are_named_with_the_remedy(damage, tmp_path, mano_folder):
     change(root)
     with pytest.raises(DataError, match=words):
         first_clips(name, root, mano_folder)
+
+
+FILES = {
+    "taco": "Hand_Poses/*/*/left_hand.pkl", "dexycb": "*/*/*/labels_000003.npz",
+    "ho3d": "train/MC1/meta/0003.pkl", "h2o3d": "train/MC1/meta/0003.pkl",
+    "grab": "grab/s1/*.npz", "contactpose": "contactpose_data/full1_use/mug/mano_fits_15.json",
+}  # fmt: skip
+"""A file with frames of each data set whose damages are not tried elsewhere."""
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_half_a_file_is_named(name, tmp_path, mano_folder):
+    root = WRITERS[name](tmp_path / name)
+    path = next(root.glob(FILES[name]))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(DataError, match=f"{path.name} is damaged .*: download it again"):
+        first_clips(name, root, mano_folder)
+
+
+class Hostile:
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return open, (str(self.marker), "w")
+
+
+@pytest.mark.parametrize("name", ["taco", "dexycb", "ho3d", "grab"])
+def test_a_hostile_file_runs_nothing(name, tmp_path, mano_folder):
+    marker = tmp_path / "ran"
+    root = WRITERS[name](tmp_path / name)
+    path = next(root.glob(FILES[name]))
+    if path.suffix == ".npz":
+        array, content = np.empty((), dtype=object), dict(np.load(path, allow_pickle=True))
+        array[()] = {"params": Hostile(marker)}
+        np.savez(path, **{**content, next(iter(content)): array})
+    else:
+        path.write_bytes(pickle.dumps({"00001": Hostile(marker), "objName": "x"}))
+    marker.unlink(missing_ok=True)
+    with pytest.raises(DataError, match=r"names .*open, which no data need"):
+        first_clips(name, root, mano_folder)
+    assert not marker.exists()
 
 
 def test_unknown_data_sets_are_refused():

@@ -65,7 +65,9 @@ def test_words_belong_to_rows_of_the_hands(root, flat_mano):
     }  # fmt: skip
     (root / "annotations_v2.jsonl").write_text(json.dumps(told))
     plain = "teapot with lid"
-    assert clip_of(root, flat_mano).text == ("Open the lid",) * 3 + (plain,) * (NUM - 3)
+    assert clip_of(root, flat_mano).text == ("use the teapot with lid: Open the lid",) * 3 + (
+        plain,
+    ) * (NUM - 3)
 
 
 def test_meshes_are_found_beside_or_in_the_folder_of_scans(root):

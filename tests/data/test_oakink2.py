@@ -3,12 +3,13 @@
 import json
 import os
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from bghop.data.oakink2 import find_sequences, read_clips, read_object
+from bghop.data.oakink2 import OAKINK2, find_sequences, read_clips, read_object
 from bghop.errors import DataError
 from foreign_like import NUM
 from oakink2_like import FIRST, KEY, LOST, OTHER, SEQUENCE, annotation, write_oakink2
@@ -21,7 +22,7 @@ def root(tmp_path):
 
 def clips_of(root, flat_mano):
     (sequence,) = find_sequences(root)
-    return {clip.object: clip for clip in read_clips(sequence, flat_mano, "train")}
+    return {clip.object: clip for clip in OAKINK2.read(sequence, flat_mano, "train")}
 
 
 def test_objects_are_those_of_the_program_that_have_a_model(root):
@@ -42,10 +43,20 @@ def test_frames_are_those_of_the_mocap(root, flat_mano):
     assert clips_of(root, flat_mano)[KEY].frame.tolist() == list(range(FIRST, FIRST + NUM))
 
 
+def test_a_stride_is_taken_before_tensors_are_read(root, flat_mano):
+    content = annotation()
+    content["raw_mano"][FIRST + 1]["lh__tsl"] = torch.zeros(3, dtype=torch.complex64)  # not read
+    (root / "anno_preview" / f"{SEQUENCE}.pkl").write_bytes(pickle.dumps(content))
+    (sequence,) = find_sequences(root)
+    clip = read_clips(replace(sequence, stride=2), flat_mano, "train")[0]
+    assert clip.frame.tolist() == list(range(FIRST, FIRST + NUM, 2))
+    assert clip.num_skipped == NUM - len(clip)
+
+
 def test_words_belong_to_their_own_object_and_frames(root, flat_mano):
     clips = clips_of(root, flat_mano)
-    assert set(clips[KEY].text) == {"pour water"}
-    assert clips[OTHER].text == ("bottle cap",) * (NUM - 1) + ("put it down",)
+    assert set(clips[KEY].text) == {"use the bottle: pour water"}
+    assert clips[OTHER].text == ("bottle cap",) * (NUM - 1) + ("use the bottle cap: put it down",)
 
 
 def test_objects_that_the_mocap_did_not_follow_give_no_clip(root, flat_mano):

@@ -22,6 +22,27 @@ def test_what_is_read_is_what_was_written_bit_for_bit(records, tmp_path):
     same(read_records(tmp_path / "r.parquet"), records)
 
 
+@pytest.mark.parametrize("rows", [None, 5])
+@pytest.mark.parametrize("library", ["pyarrow", "pandas", "polars", "duckdb"])
+def test_any_reader_of_parquet_takes_file_and_folder(records, tmp_path, library, rows):
+    path = tmp_path / "r.parquet"
+    write_records(path, records, rows=rows)
+    read = {
+        "pyarrow": lambda _: pq.read_table(path).to_pydict(),
+        "pandas": lambda module: module.read_parquet(path).to_dict("list"),
+        "polars": lambda module: module.read_parquet(path).to_dict(as_series=False),
+        "duckdb": lambda module: module.sql(
+            f"select * from '{path if rows is None else path / '*.parquet'}' order by id"
+        ).fetchall(),
+    }[library](pytest.importorskip(library))
+    if library == "duckdb":  # rows
+        assert [row[0] for row in read] == sorted(records.id)
+        return
+    assert tuple(read["id"]) == records.id
+    pose = torch.tensor([list(map(float, row)) for row in read["pose"]]).view(-1, 2, 15, 3)
+    torch.testing.assert_close(pose, records.hands.pose, rtol=0, atol=0)
+
+
 def test_splits_rows_and_concatenation(records):
     train, val = records.of_split("train"), records.of_split("val")
     assert len(train) + len(val) == len(records)

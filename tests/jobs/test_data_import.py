@@ -21,8 +21,10 @@ from bghop.hands.mano import load_mano, wrist_pose_from_mano
 from bghop.jobs.data_import import own_split, run_import_job
 from bghop.jobs.import_objects import check_size
 from bghop.jobs.import_options import ImportDataJob
-from foreign_like import write_ho3d
+from foreign_like import NUM as FRAMES
+from foreign_like import write_ho3d, write_taco
 from hoi4d_like import ANGLES, write_hoi4d
+from oakink2_like import write_oakink2
 
 
 @pytest.fixture(scope="module")
@@ -207,8 +209,10 @@ def test_what_cannot_work_is_refused_before_any_work(job, tmp_path):
     for change, error, words in (
         ({"distance": 0.2}, OptionError, "--distance 0.2"),
         ({"split": "p9"}, OptionError, "p1, p2, own"),
-        ({"mano": tmp_path}, HandModelError, "MANO_LEFT.pkl"),
+        ({"mano": tmp_path}, HandModelError, "MANO_LEFT.pkl.*--hand open needs its files, too"),
         ({"root": tmp_path}, DataError, "raw_seqs"),
+        ({"root": tmp_path / "nowhere"}, DataError, "nowhere is no folder: give the folder"),
+        ({"split": "p2"}, DataError, r"cannot read .*protocol_p2.json .*, or give --split own"),
         ({"only": ("x/y",)}, DataError, "matches none of 3"),
     ):
         with pytest.raises(error, match=words):
@@ -273,6 +277,65 @@ def test_a_broken_sequence_stops_the_import_unless_it_may_be_left_out(job, damag
     assert any("left out 1" in warning for warning in made.warnings)
     again = run_import_job(replace(job, skip_broken=True))
     assert (again.state, again.broken) == ("kept", made.broken)
+
+
+@pytest.fixture
+def untried(monkeypatch):
+    """Conventions are not tried: it takes as long as all the rest."""
+    monkeypatch.setattr("bghop.jobs.data_import.compare_conventions", lambda *_args, **_options: ())
+
+
+@pytest.mark.usefixtures("everything", "untried")
+def test_sequences_that_the_official_split_does_not_name_are_told(job, tmp_path):
+    root = write_arctic(tmp_path / "unlisted")
+    (root / "splits_json" / "protocol_p1.json").write_text(json.dumps({"val": [SEQUENCES[0]]}))
+    made = run_import_job(replace(job, root=root, only=("*/box_*",), stride=4))
+    assert made.unlisted == 1
+    assert "conventions could not be checked" in made.warnings[0]
+    assert any("1 of 2 sequences are not in the official split" in word for word in made.warnings)
+    assert read_records(job.out / "records.parquet").split[0] == "val"
+
+
+@pytest.mark.usefixtures("everything", "untried")
+def test_poses_that_are_not_rigid_are_named_and_left_out_if_asked(tmp_path, folders):
+    root = write_taco(tmp_path / "taco")
+    path = next(root.glob("Object_Poses/*/*/tool_009.npy"))
+    np.save(path, np.load(path) * [1.1, 1.1, 1.1, 1.0])
+    job = ImportDataJob(
+        source="taco", root=root, out=tmp_path / "out", mano=folders[1], share=0.0, workers=1
+    )
+    with pytest.raises(DataError, match=r"sequence .*20230919_001: .*not rigid.*--skip-broken"):
+        run_import_job(job)
+
+
+@pytest.mark.usefixtures("everything", "untried")
+def test_what_is_seen_to_be_broken_while_looking_is_left_out_if_asked(tmp_path, folders):
+    root = write_ho3d(tmp_path / "ho3d")
+    (root / "evaluation" / "SM1" / "meta" / "0000.pkl").write_bytes(b"no pickle")
+    job = ImportDataJob(
+        source="ho3d", root=root, out=tmp_path / "out", mano=folders[1], share=0.0, workers=1
+    )
+    with pytest.raises(DataError, match=r"sequence evaluation/SM1: .*0000.pkl.*--skip-broken"):
+        run_import_job(job)
+    assert not job.out.exists()
+    made = run_import_job(replace(job, skip_broken=True))
+    assert list(made.broken) == ["evaluation/SM1"]
+    assert made.counts.kept == FRAMES
+    with pytest.raises(DataError, match=r"sequence evaluation/SM1: .*0000.pkl"):
+        run_import_job(replace(job, skip_broken=True, only=("evaluation/*",)))
+
+
+@pytest.mark.usefixtures("everything", "untried")
+def test_a_stride_counts_frames_that_were_not_read_too(tmp_path, folders):
+    root = write_oakink2(tmp_path / "oakink2")
+    job = ImportDataJob(
+        source="oakink2", root=root, out=tmp_path / "out", mano=folders[1], share=0.0, workers=1,
+        stride=2, moved=0.0, only=(),
+    )  # fmt: skip
+    made = run_import_job(job)
+    records = read_records(job.out / "records.parquet")
+    assert (made.counts.read, made.counts.looked_at) == (2 * FRAMES, FRAMES)
+    torch.testing.assert_close(records.origin.time, records.origin.frame.double() / 120)
 
 
 @pytest.mark.usefixtures("everything")

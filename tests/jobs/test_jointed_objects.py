@@ -1,6 +1,7 @@
 """`bghop grasp --parts ... --joint ... --at ...` and URDF files: the object at its joint value."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import trimesh
 
 from bghop.errors import OptionError
 from bghop.jobs.grasp import run_grasp_job
+from bghop.jobs.grasp_inputs import find_objects, load_object
 from bghop.jobs.grasp_options import GraspJob, check_options
 from bghop.jobs.joint_option import parse_at, parse_joint
 
@@ -72,6 +74,24 @@ def test_a_urdf_is_held_at_its_joint_value(tmp_path, fake_synthesizer):
     np.testing.assert_allclose(size_of(tmp_path / "out"), [0.15, 0.15, 0.05], atol=1e-6)
 
 
+def test_a_value_outside_the_limits_of_a_urdf_is_refused(tmp_path, fake_synthesizer):
+    path = tmp_path / "chest.urdf"
+    path.write_text(URDF)
+    job = GraspJob(meshes=(str(path),), out=tmp_path / "out", at="1.5", num=1)
+    with pytest.raises(OptionError, match=r"--at 1.5 is outside the limits .*: use 0 to 1 "):
+        run_grasp_job(job, synthesizer=fake_synthesizer)
+    with pytest.raises(OptionError, match="--at 40deg is an angle, and the joint slides"):
+        run_grasp_job(replace(job, at="40deg"), synthesizer=fake_synthesizer)
+
+
+def test_parts_with_frames_of_their_own_are_noticed_at_the_hinge(parts, tmp_path):
+    job = job_of(parts, tmp_path)
+    assert [each.kind for each in load_object(job, find_objects(job)[0]).warnings] == ["pieces"]
+    far = replace(job, joint="revolute:1,0,0@0,300,40")
+    words = [each.message for each in load_object(far, find_objects(far)[0]).warnings]
+    assert "the joint's axis passes 22 cm from what stays: are all parts in one frame" in words[1]
+
+
 def test_a_joint_value_for_a_plain_mesh_is_refused(tmp_path, box_files, fake_synthesizer):
     job = GraspJob(meshes=box_files(1), out=tmp_path / "out", at="0.1", num=1)
     with pytest.raises(OptionError, match="has none: leave it out, or give --parts"):
@@ -93,7 +113,8 @@ def test_words_of_joints_and_values():
         ({"joint": ""}, "belong together"), ({"joint": "hinge:0,0,1"}, "is no joint"),
         ({"joint": "revolute:0,0,0"}, "no direction"), ({"joint": "revolute:0,1"}, "three numbers"),
         ({"at": "wide"}, "no joint value"), ({"parts": ("a.stl",)}, "has 1 lists"),
-        ({"meshes": ("a.stl",)}, "leave out the meshes"),
+        ({"meshes": ("a.stl",)}, "leave out the meshes"), ({"at": "70"}, "write 70deg"),
+        ({"joint": "prismatic:0,0,1", "at": "4deg"}, "is an angle, and the joint slides"),
     ],
 )  # fmt: skip
 def test_what_is_no_joint_is_refused_before_any_file_is_read(changes, words, tmp_path):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import trimesh
 from scipy.spatial.transform import Rotation
 
 from bghop.errors import MeshError
@@ -79,3 +80,19 @@ EMPTY = MJCF.replace('<geom type="box" size="0.10 0.08 0.02"/>', "").replace(
 def test_what_cannot_be_held_at_an_angle_is_refused(tmp_path, text, words):
     with pytest.raises(MeshError, match=words):
         read_description(written(tmp_path, "thing.xml", text))
+
+
+def test_a_urdf_of_visual_shapes_only_is_made_of_them(tmp_path):
+    (tmp_path / "parts & more").mkdir()
+    trimesh.creation.box((0.1, 0.2, 0.05)).export(tmp_path / "parts & more" / "lid.stl")
+    text = URDF.replace("collision>", "visual>").replace("inertial>", "ignored>")
+    text = text.replace('<box size="0.18 0.28 0.06"/>', '<mesh filename="lid.stl"/>')
+    thing = read_description(written(tmp_path / "parts & more", "chest.urdf", text))
+    np.testing.assert_allclose(thing.parts[1].extents, (0.1, 0.2, 0.05), atol=1e-6)
+    assert thing.joint.kind == "prismatic"
+
+
+def test_what_mujoco_says_is_told_with_a_remedy(tmp_path):
+    text = URDF.replace('<box size="0.18 0.28 0.06"/>', '<mesh filename="package://a/lid.stl"/>')
+    with pytest.raises(MeshError, match=r"lid.stl'\): write paths that are relative to the file"):
+        read_description(written(tmp_path, "chest.urdf", text))

@@ -27,10 +27,12 @@ class Grasp:
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")]
     """Folder of the results."""
     parts: Annotated[tuple[str, ...], tyro.conf.arg(metavar="BASE[,BASE...] LID[,LID...]")] = ()
-    """Instead of a mesh: the files of what stays and of what moves."""
+    """Instead of a mesh: the files of what stays and of what moves, all in one frame, as they are
+    at joint value 0. Parts with frames of their own: a URDF or MJCF file says where they are."""
     joint: Annotated[str, tyro.conf.arg(metavar="KIND:X,Y,Z[@X,Y,Z]")] = ""
     """Joint between the parts: revolute or prismatic, its direction, and a point on it, in the unit
-    of the files."""
+    of the files. Positive values turn right-handed about the direction (the thumb along it, the
+    fingers curl the way the part turns), or slide along it."""
     at: Annotated[str, tyro.conf.arg(metavar="VALUE")] = ""
     """Joint value at which the object is held: radians, 40deg, or a length in the unit of the
     files; 0 if not given."""

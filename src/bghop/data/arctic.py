@@ -11,7 +11,7 @@ Layout below the root (the folder with `raw_seqs` and `meta`):
 Poses count from MANO's mean hand, shapes were fitted with the official left file as it is: load the
 hands with `load_mano(folder, flat_hand_mean=False, fix_left_shapedirs=False)`. In parts.json 0 is
 the part that moves (the top); the object's documentation says otherwise, its code and others' do
-not, and the boxes of top.obj and bottom.obj are asked each time.
+not, and top.obj and bottom.obj are asked each time.
 """
 
 import re
@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
+from scipy.spatial import KDTree
 from torch import Tensor
 
 from bghop.data.adapter import Adapter, ForeignSequence
@@ -55,7 +56,7 @@ _HAND_WORDS = re.compile(r",?\s*(with\s+)?(both|left|right) hands?\s*$")
 
 
 def find_sequences(root: Path) -> list[ForeignSequence]:
-    """All sequences below a root that have both files, sorted.
+    """All sequences below a root, sorted.
 
     Raises:
         DataError: There are none.
@@ -65,17 +66,16 @@ def find_sequences(root: Path) -> list[ForeignSequence]:
         name, subject = hands.name.removesuffix(".mano.npy"), hands.parent.name
         thing = hands.with_name(f"{name}.object.npy")
         captions = root / "description" / subject / name / "description.txt"
-        if thing.exists():
-            found.append(
-                ForeignSequence(
-                    key=f"{subject}/{name}", objects=(name.split("_", 1)[0],),
-                    files={"hands": hands, "object": thing, "captions": captions},
-                )
-            )  # fmt: skip
+        found.append(
+            ForeignSequence(
+                key=f"{subject}/{name}", objects=(name.split("_", 1)[0],),
+                files={"hands": hands, "object": thing, "captions": captions},
+            )
+        )  # fmt: skip
     if not found:
         raise DataError(
-            f"{root} has no raw_seqs/sXX/*.mano.npy with *.object.npy beside them: name the folder "
-            "that holds ARCTIC's raw_seqs and meta"
+            f"{root} has no raw_seqs/sXX/*.mano.npy: name the folder that holds ARCTIC's raw_seqs "
+            "and meta"
         )
     return found
 
@@ -102,23 +102,24 @@ def read_object(root: Path, name: str) -> ArticulatedObject:
     """
     folder = root / "meta" / "object_vtemplates" / name
     vertices, faces = read_obj(folder / "mesh.obj")
-    labels = np.asarray(read_json_file(folder / "parts.json"))
+    told = read_json_file(folder / "parts.json")
+    labels = np.array(told if isinstance(told, list) else [], dtype=object)
     if labels.shape != (len(vertices),) or not np.isin(labels, (0, 1)).all():
         raise DataError(
             f"{folder / 'parts.json'} has not one 0 or 1 for each of the {len(vertices)} vertices "
             "of mesh.obj: download both again"
         )
     of_top = (labels[faces] == TOP).all(1)
-    parts = tuple(
+    if of_top.all() or not of_top.any():
+        raise DataError(f"{folder / 'parts.json'} names one part only: download it again")
+    bottom, top = (
         _part(vertices, faces[mask], f"{name}_{word}")
         for mask, word in ((~of_top, "bottom"), (of_top, "top"))
     )
-    for part, word in zip(parts, ("bottom", "top"), strict=True):
-        path = folder / f"{word}.obj"
-        if path.exists():
-            _assert_same_box(part, path)
+    _assert_where(bottom, top, folder / "bottom.obj")
+    _assert_where(top, bottom, folder / "top.obj")
     joint = Joint(kind="revolute", axis=AXIS, limits=LIMITS, moving=1)
-    return ArticulatedObject(parts=parts, joint=joint, name=name)
+    return ArticulatedObject(parts=(bottom, top), joint=joint, name=name)
 
 
 def read_clip(sequence: ForeignSequence, mano: ManoHands, *, split: str = "train") -> Clip:
@@ -186,16 +187,20 @@ def _part(
     )
 
 
-def _assert_same_box(part: Mesh, path: Path) -> None:
-    """The labels mean what we think they do."""
-    points, _ = read_obj(path)
+def _assert_where(part: Mesh, other: Mesh, path: Path) -> None:
+    """The labels mean what we think they do: the file has the same box, and is nearer to its part.
+
+    Boxes alone could not tell parts of one size that lie on each other.
+    """
+    points = read_obj(path)[0] * MILLIMETRE
     own = np.stack([part.vertices.min(0), part.vertices.max(0)])
-    told = np.stack([points.min(0), points.max(0)]) * MILLIMETRE
-    apart = np.abs(own - told).max()
-    if apart > _BOX_MARGIN:
+    apart = np.abs(own - np.stack([points.min(0), points.max(0)])).max()
+    near, far = (float(KDTree(m.vertices).query(points)[0].mean()) for m in (part, other))
+    if apart > _BOX_MARGIN or near >= far:
         raise DataError(
-            f"{path} lies elsewhere than the part that parts.json says ({apart:.3f} m apart): the "
-            "labels are not as expected (0: top); download the object again"
+            f"{path} lies elsewhere than the part that parts.json says (its box {apart:.3f} m, its "
+            f"points {near:.4f} m from it and {far:.4f} m from the other part): the labels are not "
+            "as expected (0: top); download the object again"
         )
 
 

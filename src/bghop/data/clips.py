@@ -16,6 +16,14 @@ from bghop.geometry.transforms import invert_rigid
 from bghop.hands.model import HandModel, HandParameters
 
 
+def prompt(name: str, action: str, *, verb: str = "use the") -> str:
+    """What is done, with the object's name first.
+
+    A prior reads the name of the object out of a prompt: of "pour water" that would be the water.
+    """
+    return f"{verb} {name}: {action}" if name and action else name or action
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Clip:
     """Consecutive or chosen frames of one sequence; leading axis `frame`."""
@@ -41,6 +49,8 @@ class Clip:
     """Seconds in the sequence, where the data set says them; else frames are counted."""
     rejected: Bool[Tensor, "frame"] | None = None
     """Frames that the data set's own quality check rejects, where it has one."""
+    num_skipped: int = 0
+    """Frames of the sequence that a stride left out before the clip was made."""
 
     def __len__(self) -> int:
         """Number of frames."""

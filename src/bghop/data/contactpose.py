@@ -31,7 +31,7 @@ _COMPONENTS = 15
 
 
 def find_sequences(root: Path) -> list[ForeignSequence]:
-    """All grasps with fitted hands and the object's mesh.
+    """All grasps with fitted hands.
 
     Raises:
         DataError: There are none.
@@ -39,18 +39,16 @@ def find_sequences(root: Path) -> list[ForeignSequence]:
     found = []
     for fits in sorted(root.glob(f"contactpose_data/full*/*/{_FITS}")):
         name, session = fits.parent.name, fits.parent.parent.name
-        mesh = fits.with_name(f"{name}.ply")
-        if mesh.exists():
-            found.append(
-                ForeignSequence(
-                    key=f"{session}/{name}", objects=(name,), files={"fits": fits, "mesh": mesh},
-                    facts={"intent": session.split("_")[-1]},
-                )
-            )  # fmt: skip
+        found.append(
+            ForeignSequence(
+                key=f"{session}/{name}", objects=(name,), files={"fits": fits},
+                facts={"intent": session.split("_")[-1]},
+            )
+        )  # fmt: skip
     if not found:
         raise DataError(
-            f"{root} has no contactpose_data/fullN_use/OBJECT/{_FITS} with OBJECT.ply beside: name "
-            "the folder that holds contactpose_data"
+            f"{root} has no contactpose_data/fullN_use/OBJECT/{_FITS}: name the folder that holds "
+            "contactpose_data"
         )
     return found
 
@@ -64,7 +62,9 @@ def read_object(root: Path, key: str) -> Mesh:
     """
     copies = sorted(root.glob(f"contactpose_data/full*/{key}/{key}.ply"))
     if not copies:
-        raise DataError(f"{root} has no {key}.ply: download the data set's meshes")
+        raise DataError(
+            f"{root} has no contactpose_data/full*/{key}/{key}.ply: download the data set's meshes"
+        )
     return load_mesh(copies[0])
 
 
@@ -84,15 +84,18 @@ def read_clips(sequence: ForeignSequence, mano: ManoHands, split: str) -> list[C
         for side, hand in enumerate(content):
             if not hand or not hand.get("valid", False):
                 continue
-            pose = np.asarray(hand["pose"], dtype=float)[: 3 + _COMPONENTS]
+            pose = np.asarray(hand["pose"], dtype=float).reshape(-1)[: 3 + _COMPONENTS]
             numbers[side] = np.concatenate([pose, np.asarray(hand["betas"], dtype=float)])
             T_model_object[side] = _rigid(hand["mTc"])
             present[0, side] = True
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{path}: a hand lacks {error}: download it again") from error
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path}: a hand lacks or has a wrong {error}: download it again") from (
+            error
+        )
     if not bool(present.any()):
         return []
     rows = number_table(numbers.reshape(1, -1), (1, numbers.size), path, "the hands")
+    number_table(T_model_object.reshape(1, -1), (1, 32), path, "'mTc'")
     orient, pose, shape = rows.view(1, 2, -1).split([3, _COMPONENTS, 10], dim=-1)
     hands = mano.hands(
         orient=orient, pose=mano.pose_of(pose), transl=torch.zeros(1, 2, 3), shape=shape,

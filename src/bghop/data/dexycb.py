@@ -11,12 +11,13 @@ correction (dex-ycb-toolkit, issue 28). Hand and objects are in the same camera'
 where they are to each other counts. Of the toolkit's splits only `s1` (by subject) is here.
 """
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from bghop.data.adapter import Adapter, ForeignSequence
+from bghop.data.adapter import Adapter, ForeignSequence, looked_at
 from bghop.data.clips import Clip
 from bghop.data.foreign_files import number_table, read_lines, read_npz
 from bghop.data.mano_numbers import ManoHands
@@ -34,8 +35,8 @@ YCB = (
 )  # fmt: skip
 """Objects; `ycb_ids` count from 1."""
 _SIDES = {"left": 0, "right": 1}
-_SUBJECTS = {6: "val", 7: "test", 8: "test"}
-"""Split `s1` by the subject's number in alphabetical order; all others are for training."""
+_SUBJECTS = {"07": "val", "08": "test", "09": "test"}
+"""Split `s1` by the subject's number, as in 20201002-subject-08; all others are for training."""
 
 
 def words_of(key: str) -> str:
@@ -49,31 +50,14 @@ def find_sequences(root: Path) -> list[ForeignSequence]:
     Raises:
         DataError: There are none.
     """
-    found = []
+    found: list[ForeignSequence] = []
     for meta in sorted(root.glob("*-subject-*/*/meta.yml")):
-        facts = read_simple_yaml(meta)
         cameras = sorted(path for path in meta.parent.iterdir() if path.is_dir())
         labelled = [camera for camera in cameras if any(camera.glob("labels_*.npz"))]
-        if not labelled:
-            continue
-        try:
-            ids = [int(number) for number in _many(facts["ycb_ids"])]
-            grasped = int(_one(facts["ycb_grasp_ind"]))
-            calib, side = _one(facts["mano_calib"]), _one(facts["mano_sides"])
-            names = [YCB[number - 1] for number in ids]
-        except (KeyError, ValueError, IndexError) as error:
-            raise DataError(f"{meta} lacks {error}: download it again") from error
-        found.append(
-            ForeignSequence(
-                key=f"{meta.parent.parent.name}/{meta.parent.name}",
-                objects=(names[grasped],),
-                files={
-                    "labels": labelled[0],
-                    "betas": root / "calibration" / f"mano_{calib}" / "mano.yml",
-                },
-                facts={"place": str(grasped), "side": side},
-            )
-        )
+        if labelled:
+            key = f"{meta.parent.parent.name}/{meta.parent.name}"
+            look = partial(_sequence, key, root, meta, labelled[0])
+            found += looked_at(key, {"labels": labelled[0]}, look)
     if not found:
         raise DataError(
             f"{root} has no *-subject-*/*/meta.yml with labels: name the folder that holds "
@@ -82,12 +66,29 @@ def find_sequences(root: Path) -> list[ForeignSequence]:
     return found
 
 
+def _sequence(key: str, root: Path, meta: Path, labels: Path) -> ForeignSequence:
+    facts = read_simple_yaml(meta)
+    try:
+        ids = [int(number) for number in _many(facts["ycb_ids"])]
+        grasped = int(_one(facts["ycb_grasp_ind"]))
+        calib, side = _one(facts["mano_calib"]), _one(facts["mano_sides"])
+        name, _ = YCB[ids[grasped] - 1], _SIDES[side]
+    except (KeyError, ValueError, IndexError) as error:
+        raise DataError(f"{meta} lacks or has a wrong {error}: download it again") from error
+    betas = root / "calibration" / f"mano_{calib}" / "mano.yml"
+    return ForeignSequence(
+        key=key, objects=(name,), files={"labels": labels, "betas": betas},
+        facts={"place": str(grasped), "side": side},
+    )  # fmt: skip
+
+
 def read_splits(root: Path, protocol: str) -> dict[str, str]:
     """`s1`: by subject, as in the toolkit."""
     del protocol
-    subjects = sorted({path.name for path in root.glob("*-subject-*")})
-    split = {name: _SUBJECTS.get(number, "train") for number, name in enumerate(subjects)}
-    return {each.key: split[each.key.split("/")[0]] for each in find_sequences(root)}
+    return {
+        each.key: _SUBJECTS.get(each.key.split("/")[0].rsplit("-", 1)[1], "train")
+        for each in find_sequences(root)
+    }
 
 
 def read_object(root: Path, key: str) -> Mesh:

@@ -8,7 +8,7 @@ import io
 import json
 import math
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -77,13 +77,12 @@ def read_npz(path: Path) -> dict[str, Any]:
     return _guarded(path, read)
 
 
-def read_pickle(path: Path, *, only: Sequence[str] = ()) -> Any:
+def read_pickle(path: Path, *, choose: Callable[[Any], Any] = lambda content: content) -> Any:
     """The content of a `.pkl` file: containers, numbers, text, arrays (tensors become arrays).
 
     Args:
         path: of the file.
-        only: where the file is a table, these entries of it (all if empty); of the others nothing
-            is made.
+        choose: what is wanted of the content, whose arrays are not made yet; they cost most.
 
     Raises:
         DataError: Missing, damaged, or it names something that is no data.
@@ -97,10 +96,7 @@ def read_pickle(path: Path, *, only: Sequence[str] = ()) -> Any:
                 f"{path} is a file of torch.save, not the pickle that the data set has: download "
                 "it again, or load it where you trust it and save it with pickle.dump"
             )
-        content = _DataUnpickler(file, encoding="latin1").load()
-        if only and isinstance(content, dict):
-            content = {key: content[key] for key in only if key in content}
-        return _rebuild(content)
+        return _rebuild(choose(_DataUnpickler(file, encoding="latin1").load()))
 
     return _guarded(path, read)
 

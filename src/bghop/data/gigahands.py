@@ -31,7 +31,7 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from bghop.data.adapter import Adapter, ForeignSequence
-from bghop.data.clips import Clip
+from bghop.data.clips import Clip, prompt
 from bghop.data.foreign_files import number_table, read_json_file, read_lines
 from bghop.data.mano_numbers import ManoHands
 from bghop.data.quaternions import rotations_from_wxyz
@@ -134,7 +134,10 @@ def read_clips(sequence: ForeignSequence, mano: ManoHands, split: str) -> list[C
     )
     plain = name.replace("_", " ").replace("-", " ")
     text = [
-        next((words for first, last, words in said if first <= rows[frame] <= last), plain)
+        next(
+            (prompt(plain, words) for first, last, words in said if first <= rows[frame] <= last),
+            plain,
+        )
         for frame in frames
     ]
     return [

@@ -2,7 +2,7 @@
 
     grab/sX/OBJECT_ACTION_N.npz          hands, body, object; frames
     tools/object_meshes/contact_meshes/OBJECT.ply      metres
-    tools/subject_meshes/GENDER/SUBJECT_{l,r}hand.ply  the subject's hand at rest, where present
+    tools/subject_meshes/GENDER/SUBJECT_{l,r}hand.ply  the subject's hand at rest
 
 Hands are `fullpose` (45, axis-angle, from the flat hand) with the root's rotation and translation;
 the subject's own template takes the place of betas: the betas whose template is nearest are taken.
@@ -134,16 +134,22 @@ def _subject(
 ) -> tuple[Float[Tensor, "10"], Float[Tensor, "3"]]:
     """Betas whose template is nearest to the subject's own, and where its wrist joint is in it.
 
-    The average hand if the subject's file is not there.
+    Raises:
+        DataError: The subject's file is missing or damaged.
     """
-    path = root / str(told).removeprefix("/") if told else None
-    if path is None or not path.is_file():
-        return torch.zeros(10).double(), mano.model.template_wrist[side].double()
-    scene = trimesh.load(path, process=False)
-    own = torch.from_numpy(np.array(getattr(scene, "vertices", np.zeros((0, 3)))))
+    path = root / str(told).removeprefix("/")
+    if not path.is_file():
+        raise DataError(
+            f"{path} is missing, the subject's own hand: download GRAB's tools/subject_meshes"
+        )
+    try:
+        scene = trimesh.load(path, process=False)
+        own = torch.from_numpy(np.array(getattr(scene, "vertices", np.zeros((0, 3)))))
+    except Exception as error:  # of many kinds
+        raise DataError(f"{path} is damaged ({error}): download it again") from error
     rest = mano.model.surface.template[side].double()
-    if own.shape != rest.shape:
-        raise DataError(f"{path} has {len(own)} vertices, not {len(rest)}: download it again")
+    if own.shape != rest.shape or not torch.isfinite(own).all():
+        raise DataError(f"{path} has not {len(rest)} vertices of finite numbers: download it again")
     directions = mano.model.surface.shape_directions[side].double()
     # Where the template lies is not a matter of shape: both about their middles.
     wanted = own - rest

@@ -9,12 +9,13 @@ betas. Hands and object are in the camera's frame, and only where they are to ea
 That poses count from the flat hand is how the authors' viewer reads them; it was not tried on data.
 """
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from bghop.data.adapter import Adapter, ForeignSequence
+from bghop.data.adapter import Adapter, ForeignSequence, looked_at
 from bghop.data.clips import Clip
 from bghop.data.foreign_files import number_table, read_numbers
 from bghop.data.mano_numbers import ManoHands
@@ -35,27 +36,13 @@ def find_sequences(root: Path) -> list[ForeignSequence]:
     """All sequences whose first frame has an object.
 
     Raises:
-        DataError: There are none, or a file is damaged.
+        DataError: There are none.
     """
-    found = []
+    found: list[ForeignSequence] = []
     for hands in sorted(root.glob(f"subject*/*/*/{CAMERA}/hand_pose_MANO")):
-        folder = hands.parent
-        things = sorted((folder / "obj_pose_RT").glob("*.txt"))
-        if not things:
-            continue
-        classes = {int(read_numbers(path, 17)[0]) for path in (things[0], things[-1])} - {0}
-        if not classes:
-            continue
-        if not classes <= set(range(1, len(OBJECTS) + 1)):
-            raise DataError(f"{things[0]} names object {max(classes)}: download it again")
-        found.append(
-            ForeignSequence(
-                key="/".join(folder.relative_to(root).parts[:3]),
-                objects=(OBJECTS[min(classes) - 1],),
-                files={"hands": hands, "object": folder / "obj_pose_RT"},
-                facts={"subject": folder.relative_to(root).parts[0].split("_")[0]},
-            )
-        )
+        key = "/".join(hands.relative_to(root).parts[:3])
+        files = {"hands": hands, "object": hands.with_name("obj_pose_RT")}
+        found += looked_at(key, files, partial(_sequence, key, files))
     if not found:
         raise DataError(
             f"{root} has no subjectN/PLACE/I/{CAMERA}/hand_pose_MANO: name the folder that holds "
@@ -64,11 +51,28 @@ def find_sequences(root: Path) -> list[ForeignSequence]:
     return found
 
 
+def _sequence(key: str, files: dict[str, Path]) -> ForeignSequence | None:
+    """None if there is no object in the first and last frame."""
+    things = sorted(files["object"].glob("*.txt"))
+    if not things:
+        return None
+    try:
+        classes = {int(read_numbers(path, 17)[0]) for path in (things[0], things[-1])} - {0}
+    except ValueError as error:
+        raise DataError(f"{things[0]} names no object ({error}): download it again") from error
+    if not classes:
+        return None
+    if not classes <= set(range(1, len(OBJECTS) + 1)):
+        raise DataError(f"{things[0]} names object {max(classes)}: download it again")
+    return ForeignSequence(key=key, objects=(OBJECTS[min(classes) - 1],), files=files)
+
+
 def read_splits(root: Path, protocol: str) -> dict[str, str]:
     """By subject: the third for validation, the fourth for testing."""
     del protocol
     return {
-        each.key: _SUBJECTS.get(each.facts["subject"], "train") for each in find_sequences(root)
+        each.key: _SUBJECTS.get(each.key.split("/")[0].split("_")[0], "train")
+        for each in find_sequences(root)
     }
 
 
@@ -92,7 +96,7 @@ def read_clips(sequence: ForeignSequence, mano: ManoHands, split: str) -> list[C
     frames, hands, things = [], [], []
     for path in sorted(sequence.files["hands"].glob("*.txt")):
         thing = read_numbers(sequence.files["object"] / path.name, 17)
-        if int(thing[0]) == number:
+        if thing[0] == number:
             frames.append(int(path.stem))
             hands.append(read_numbers(path, 2 * _HAND).reshape(2, _HAND))
             things.append(thing[1:])

@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from bghop.data.adapter import Adapter, ForeignSequence
+from bghop.data.adapter import Adapter, ForeignSequence, looked_at
 from bghop.data.clips import Clip
 from bghop.data.dexycb import words_of
 from bghop.data.foreign_files import number_table, read_pickle
@@ -38,24 +38,17 @@ def find_sequences(root: Path) -> list[ForeignSequence]:
     """All sequences that have frames.
 
     Raises:
-        DataError: There are none, or a frame is damaged.
+        DataError: There are none.
     """
-    found = []
+    found: list[ForeignSequence] = []
     for part in ("train", "evaluation"):
         for folder in sorted((root / part).glob("*/meta")):
             frames = sorted(folder.glob("*.pkl"))
             if not frames:
                 continue
-            first = read_pickle(frames[0])
-            if not isinstance(first, dict) or "objName" not in first:
-                raise DataError(f"{frames[0]} has no 'objName': download it again")
-            found.append(
-                ForeignSequence(
-                    key=f"{part}/{folder.parent.name}",
-                    objects=(str(first["objName"]),),
-                    files={"frames": folder},
-                )
-            )
+            key, files = f"{part}/{folder.parent.name}", {"frames": folder}
+            look = partial(_sequence, key, files, frames)
+            found += looked_at(key, files, look)
     if not found:
         raise DataError(
             f"{root} has no train/SEQUENCE/meta/*.pkl: name the folder that holds HO-3D's train, "
@@ -125,6 +118,21 @@ def clips_of(name: str, sequence: ForeignSequence, mano: ManoHands, split: str) 
             hands_world=hands,
         )
     ]
+
+
+def _sequence(key: str, files: dict[str, Path], frames: list[Path]) -> ForeignSequence:
+    return ForeignSequence(key=key, objects=(_object_of(frames),), files=files)
+
+
+def _object_of(frames: list[Path]) -> str:
+    """What the first frame that names an object says; some frames are not annotated."""
+    for path in frames:
+        content = read_pickle(path)
+        if not isinstance(content, dict) or "objName" not in content:
+            raise DataError(f"{path} has no 'objName': download it again")
+        if content["objName"] is not None:
+            return str(content["objName"])
+    raise DataError(f"{frames[0].parent} has no frame that names an object: leave it out")
 
 
 def _frame(content: dict[str, Any], path: Path) -> dict[str, np.ndarray] | None:

@@ -12,6 +12,7 @@ own x, y, z in turn. Numbers of frames have leading zeros in some sequences. No 
 sequence: `own`.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from bghop.data.adapter import Adapter, ForeignSequence
+from bghop.data.adapter import Adapter, ForeignSequence, looked_at
 from bghop.data.clips import Clip
 from bghop.data.foreign_files import number_table, read_json_file, read_pickle
 from bghop.data.hoi4d_parts import articulated, pose_and_value, read_two_parts
@@ -50,9 +51,9 @@ def find_sequences(root: Path) -> list[ForeignSequence]:
     """All sequences with a right hand and an object that is rigid or has two parts.
 
     Raises:
-        DataError: There are none, or a model is damaged.
+        DataError: There are none.
     """
-    found = []
+    found: list[ForeignSequence] = []
     for base in HANDS:
         for hands in sorted((root / base).glob(_SEQUENCE)):
             place = hands.relative_to(root / base)
@@ -60,23 +61,25 @@ def find_sequences(root: Path) -> list[ForeignSequence]:
             key = _object(place)
             if key is None or not things.is_dir():
                 continue
-            parts = root / MODELS / "articulated" / key
-            is_jointed = parts.is_dir()
-            if is_jointed and read_two_parts(parts) is None:
-                continue
             files = {"hands": hands, "objects": things}
-            found.append(
-                ForeignSequence(
-                    key=place.as_posix(), objects=(key,),
-                    files={**files, "parts": parts} if is_jointed else files,
-                )
-            )  # fmt: skip
+            look = partial(_sequence, place.as_posix(), key, files, root)
+            found += looked_at(place.as_posix(), files, look)
     if not found:
         raise DataError(
             f"{root} has no {HANDS[0]}/{_SEQUENCE} with HOI4D_annotations beside: name the folder "
             f"that holds HOI4D's handpose, HOI4D_annotations and {MODELS}"
         )
     return found
+
+
+def _sequence(name: str, key: str, files: dict[str, Path], root: Path) -> ForeignSequence | None:
+    """None if the object has more parts than two."""
+    parts = root / MODELS / "articulated" / key
+    if parts.is_dir():
+        if read_two_parts(parts) is None:
+            return None
+        files = {**files, "parts": parts}
+    return ForeignSequence(key=name, objects=(key,), files=files)
 
 
 def read_object(root: Path, key: str) -> Mesh | ArticulatedObject:

@@ -15,6 +15,7 @@ including the last. No official splits by sequence: `own`.
 """
 
 import ast
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from bghop.data.adapter import Adapter, ForeignSequence
-from bghop.data.clips import Clip
+from bghop.data.adapter import Adapter, ForeignSequence, looked_at
+from bghop.data.clips import Clip, prompt
 from bghop.data.foreign_files import number_table, read_json_file, read_pickle
 from bghop.data.mano_numbers import ManoHands
 from bghop.data.quaternions import rotations_from_wxyz
@@ -37,35 +38,24 @@ MODELS = ("object_repair", "object_raw", "object_preview")
 """Folders with the objects, the best first."""
 _SIDES = ("lh", "rh")
 _PARTS = {"pose_coeffs": 64, "tsl": 3, "betas": 10}
-_READ = ("mocap_frame_id_list", "raw_mano", "obj_transf")
+_READ = {"mocap_frame_id_list": list, "raw_mano": dict, "obj_transf": dict}
 
 
 def find_sequences(root: Path) -> list[ForeignSequence]:
     """All sequences with a program that names an object whose model is there.
 
     Raises:
-        DataError: There are none, or a program is damaged.
+        DataError: There are none.
     """
-    found = []
+    found: list[ForeignSequence] = []
+    names = next((root / each for each in MODELS if (root / each).is_dir()), root)
     for path in sorted((root / "anno_preview").glob("*.pkl")):
-        program = root / "program" / "program_info" / f"{path.stem}.json"
-        if not program.is_file():
-            continue
-        named = {key for each in _table(program).values() for key in _objects(each, program)}
-        objects = tuple(sorted(key for key in named if _model(root, key) is not None))
-        if objects:
-            words = root / "program" / "desc_info" / program.name
-            names = next((root / each for each in MODELS if (root / each).is_dir()), root)
-            found.append(
-                ForeignSequence(
-                    key=path.stem.replace("++", "/", 1),
-                    objects=objects,
-                    files={
-                        "frames": path, "program": program, "words": words,
-                        "names": names / "obj_desc.json",
-                    },
-                )
-            )  # fmt: skip
+        key, program = path.stem.replace("++", "/", 1), root / "program"
+        files = {
+            "frames": path, "program": program / "program_info" / f"{path.stem}.json",
+            "words": program / "desc_info" / f"{path.stem}.json", "names": names / "obj_desc.json",
+        }  # fmt: skip
+        found += looked_at(key, files, partial(_sequence, key, root, files))
     if not found:
         raise DataError(
             f"{root} has no anno_preview/*.pkl with program/program_info/*.json and "
@@ -73,6 +63,14 @@ def find_sequences(root: Path) -> list[ForeignSequence]:
             "program and object_repair"
         )
     return found
+
+
+def _sequence(key: str, root: Path, files: dict[str, Path]) -> ForeignSequence | None:
+    """None if there is no model of any object that its program names."""
+    path = files["program"]
+    named = {name for each in _table(path).values() for name in _objects(each, path)}
+    objects = tuple(sorted(name for name in named if _model(root, name) is not None))
+    return ForeignSequence(key=key, objects=objects, files=files) if objects else None
 
 
 def read_object(root: Path, key: str) -> Mesh:
@@ -89,28 +87,20 @@ def read_object(root: Path, key: str) -> Mesh:
 
 
 def read_clips(sequence: ForeignSequence, mano: ManoHands, split: str) -> list[Clip]:
-    """One clip for each object that the program names and the mocap followed, all frames.
+    """One clip for each object that the program names and the mocap followed.
+
+    Every `sequence.stride`-th frame only: decoding takes longer than all else.
 
     Raises:
         DataError: A file is missing, damaged, or of another shape.
     """
     path = sequence.files["frames"]
-    content = read_pickle(path, only=_READ)
-    if not isinstance(content, dict) or not all(
-        isinstance(content.get(name), kind)
-        for name, kind in zip(_READ, (list, dict, dict), strict=True)
-    ):
-        raise DataError(f"{path} lacks one of {', '.join(_READ)}: download it again")
-    frames, moved = content["mocap_frame_id_list"], content["obj_transf"]
-    if not frames or not all(isinstance(frame, int) for frame in frames):
-        raise DataError(f"{path} has no numbers of frames: download it again")
+    changed = path.stat().st_mtime_ns if path.is_file() else 0
+    frames, num_skipped, raw, moved = _content(path, changed, sequence.stride)
     num = len(frames)
     columns = {
         part: torch.stack(
-            [
-                _column(content["raw_mano"], frames, f"{side}__{part}", size, path)
-                for side in _SIDES
-            ],
+            [_column(raw, frames, f"{side}__{part}", size, path) for side in _SIDES],
             dim=1,
         )
         for part, size in _PARTS.items()
@@ -140,9 +130,39 @@ def read_clips(sequence: ForeignSequence, mano: ManoHands, split: str) -> list[C
                 T_world_object=T.view(num, 4, 4),
                 joint_value=torch.zeros(num, dtype=torch.float64),
                 hands_world=hands,
+                num_skipped=num_skipped,
             )
         )
     return clips
+
+
+@lru_cache(maxsize=1)  # conventions are tried on the same file several times
+def _content(
+    path: Path, _changed: int, stride: int
+) -> tuple[list[int], int, dict[Any, Any], dict[Any, Any]]:
+    """Numbers of the wanted frames, how many others there are, hands and objects of the wanted."""
+
+    def choose(content: Any) -> tuple[list[int], int, dict[Any, Any], dict[Any, Any]]:
+        if not isinstance(content, dict) or not all(
+            isinstance(content.get(name), kind) for name, kind in _READ.items()
+        ):
+            raise DataError(f"{path} lacks one of {', '.join(_READ)}: download it again")
+        every = content["mocap_frame_id_list"]
+        if not every or not all(isinstance(frame, int) for frame in every):
+            raise DataError(f"{path} has no numbers of frames: download it again")
+        frames = every[::stride]
+        moved = {
+            key: _only(frames, rows)
+            for key, rows in content["obj_transf"].items()
+            if isinstance(rows, dict)
+        }
+        return frames, len(every) - len(frames), _only(frames, content["raw_mano"]), moved
+
+    return read_pickle(path, choose=choose)
+
+
+def _only(frames: list[int], rows: dict[Any, Any]) -> dict[Any, Any]:
+    return {frame: rows[frame] for frame in frames if frame in rows}
 
 
 def _column(
@@ -173,7 +193,8 @@ def _texts(sequence: ForeignSequence, key: str, frames: list[int]) -> tuple[str,
     names = read_json_file(path) if path.is_file() else {}
     told = names.get(key) if isinstance(names, dict) else None
     name = str(told.get("obj_name", "")) if isinstance(told, dict) else ""
-    said = [name.replace("_", " ")] * len(frames)
+    name = name.replace("_", " ")
+    said = [name] * len(frames)
     path, program = sequence.files["words"], sequence.files["program"]
     if not path.is_file():
         return tuple(said)
@@ -186,7 +207,7 @@ def _texts(sequence: ForeignSequence, key: str, frames: list[int]) -> tuple[str,
         for first, last in filter(None, interval):
             for index, frame in enumerate(frames):
                 if text and first <= frame < last:
-                    said[index] = str(text)
+                    said[index] = prompt(name, str(text))
     return tuple(said)
 
 
@@ -229,4 +250,6 @@ OAKINK2 = Adapter(
     splits=lambda _root, _protocol: {},
     thing=read_object,
     clips=read_clips,
+    frame_rate=120.0,
+    strides=True,
 )

@@ -45,10 +45,15 @@ class Comparison:
     """Share of the hands that fit better in the other reading."""
 
     @property
+    def decides(self) -> bool:
+        """Enough hands touch to tell the readings apart."""
+        return self.hands >= max(_FEWEST, _TOUCH * self.tried)
+
+    @property
     def doubtful(self) -> bool:
         """The other reading fits clearly better."""
         return (
-            self.hands >= max(_FEWEST, _TOUCH * self.tried)
+            self.decides
             and self.closer > _CLOSER
             and self.assumed_mm - self.other_mm > 1000 * _GAIN
             and self.other_mm < _RATIO * self.assumed_mm

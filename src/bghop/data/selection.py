@@ -81,7 +81,10 @@ def select(
             moved=options.moved, opened=options.opened,
         )
     ]  # fmt: skip
-    counts = Counts(read=len(clip), looked_at=len(looked), in_contact=len(rows), kept=len(kept))
+    counts = Counts(
+        read=len(clip) + clip.num_skipped, looked_at=len(looked), in_contact=len(rows),
+        kept=len(kept),
+    )  # fmt: skip
     return looked.rows(kept), counts
 
 

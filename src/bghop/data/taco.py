@@ -11,6 +11,7 @@ hand. Frames are taken in the order of their keys. No official splits by sequenc
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from bghop.data.adapter import Adapter, ForeignSequence
-from bghop.data.clips import Clip
+from bghop.data.clips import Clip, prompt
 from bghop.data.foreign_files import number_table, read_npy, read_pickle
 from bghop.data.mano_numbers import ManoHands
 from bghop.errors import DataError
@@ -46,7 +47,7 @@ def find_sequences(root: Path) -> list[ForeignSequence]:
             if (match := _OBJECT.match(path.name))
         }
         words = _TRIPLE.match(triple)
-        if objects and words and (folder / "left_hand.pkl").exists():
+        if objects and words:
             files = {side: folder / f"{side}_hand.pkl" for side in ("left", "right")}
             files |= {
                 f"{side} shape": folder / f"{side}_hand_shape.pkl" for side in ("left", "right")
@@ -103,8 +104,11 @@ def read_clips(sequence: ForeignSequence, mano: ManoHands, split: str) -> list[C
             raise DataError(
                 f"{path}: poses of shape {T.shape}, not {(num, 4, 4)}: download it again"
             )
-        action, tool = sequence.facts["action"], sequence.facts["tool"]
-        words = {"tool": f"{action} with {tool}", "target": f"{action} {sequence.facts['target']}"}
+        action, tool, target = (sequence.facts[key] for key in ("action", "tool", "target"))
+        words = {
+            "tool": prompt(tool, f"{action} {target}"),
+            "target": prompt(target, f"{action} with {tool}", verb="hold the"),
+        }
         clips.append(
             Clip(
                 source=NAME,
@@ -129,7 +133,7 @@ def _hand(sequence: ForeignSequence, side: str) -> tuple[Float[Tensor, "frame n"
     content = read_pickle(path)
     if not isinstance(content, dict) or not content:
         raise DataError(f"{path} is no table of frames: download it again")
-    frames = [content[key] for key in sorted(content, key=str)]
+    frames = [content[key] for key in sorted(content, key=_place)]
     try:
         pose = np.stack([np.asarray(frame["hand_pose"]).reshape(-1) for frame in frames])
         trans = np.stack([np.asarray(frame["hand_trans"]).reshape(-1) for frame in frames])
@@ -142,6 +146,12 @@ def _hand(sequence: ForeignSequence, side: str) -> tuple[Float[Tensor, "frame n"
         number_table(trans, (num, 3), path, "translations"),
         number_table(np.tile(shape, (num, 1)), (num, 10), shape_path, "shapes"),
     )
+
+
+def _place(key: Any) -> tuple[int, str]:
+    """Where a frame stands: by its number, whether its key is one or a word."""
+    word = str(key)
+    return (int(word) if word.isdecimal() else -1, word)
 
 
 TACO = Adapter(

@@ -14,6 +14,8 @@ from bghop.data.readings import Comparison
 from bghop.data.record import Records
 from bghop.evaluation.record_measures import Measures
 from bghop.hands.model import HandModel
+from bghop.prior.text.nouns import load_noun_table
+from bghop.prior.text.phrases import find_phrase
 
 Level = Literal["wrong", "suspicious", "note"]
 _SMALLEST, _LARGEST = 0.01, 2.0
@@ -242,6 +244,26 @@ def _texts(records: Records) -> Iterable[Finding]:
             level="suspicious" if empty > _MANY * len(records) else "note", name="no text",
             words=f"{empty / len(records):.0%} of the records have no text",
             remedy="they teach nothing about words; add captions or object names",
+        )  # fmt: skip
+    names, nameless, unknown = load_noun_table().names, [], {}
+    for text in sorted(set(records.text) - {""}):
+        phrase = find_phrase(text, names)
+        if phrase is None:
+            nameless.append(text)
+        elif not phrase.known:
+            unknown[phrase.text] = text
+    if nameless:
+        yield Finding(
+            level="suspicious", name="texts without an object",
+            words=f"{len(nameless)} texts name no object, the first: '{nameless[0]}'",
+            remedy="training of a prior on words refuses them; write the object's name into them",
+        )  # fmt: skip
+    if unknown:
+        yield Finding(
+            level="note", name="unknown objects",
+            words=f"{len(unknown)} objects that texts name are not among the names that ship with "
+            f"bghop, the first: '{next(iter(unknown))}'",
+            remedy="training of a prior on words needs bghop[text] for them",
         )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ class MeshWarning:
     """Something that a mesh has and a solid should not have; the mesh is used all the same."""
 
     kind: str
-    """One of holes, winding, pieces, removed, flipped, thin."""
+    """One of holes, winding, pieces, removed, flipped, thin, joint."""
     message: str
     """One line for people."""
 

@@ -26,10 +26,16 @@ from bghop.data.mano_numbers import ManoHands
 from bghop.data.objects import ObjectStore
 from bghop.data.objects_file import read_objects
 from bghop.data.readings import Comparison
-from bghop.data.record import RECORDS, Records, concatenate_records, write_records
+from bghop.data.record import (
+    RECORDS,
+    Records,
+    concatenate_records,
+    problems_of,
+    write_records,
+)
 from bghop.data.selection import NOTHING, Counts, SelectOptions, select
 from bghop.data.shards import join_tables
-from bghop.errors import BghopError, DataError, OptionError, ResultError
+from bghop.errors import BghopError, DataError, HandModelError, OptionError, ResultError
 from bghop.evaluation.record_measures import measure_records
 from bghop.files import read_json, remove, write_json, writing
 from bghop.hands.mano import load_mano
@@ -64,6 +70,8 @@ class ImportedData:
     """Sequences and objects that were left out because they cannot be read, and why."""
     convention: tuple[Comparison, ...] = ()
     """The data set's conventions against other ones."""
+    unlisted: int = 0
+    """Sequences that the official split does not name; theirs is by a hash of the name."""
 
     @property
     def warnings(self) -> list[str]:
@@ -73,6 +81,17 @@ class ImportedData:
             for each in self.convention
             if each.doubtful
         ]
+        if not any(each.decides for each in self.convention):
+            found.append(
+                "the data set's conventions could not be checked: too few hands touch their object "
+                "in the frames that were tried; see docs/data_sets"
+            )
+        if self.unlisted:
+            found.append(
+                f"{self.unlisted} of {self.sequences} sequences are not in the official split, "
+                "their split is by a hash of the name: leave them out with --only, or give "
+                "--split own for all"
+            )
         if self.broken:
             name, why = next(iter(self.broken.items()))
             found.append(f"left out {len(self.broken)} that are broken, the first: {name}: {why}")
@@ -95,10 +114,14 @@ def run_import_job(job: ImportDataJob, *, listener: ImportListener | None = None
     start, listener = time.perf_counter(), listener or ImportListener()
     check_import_options(job)
     adapter = adapter_named(job.source)
-    sequences = _chosen(adapter.find(job.root), job.only)
+    if not job.root.is_dir():
+        raise DataError(f"{job.root} is no folder: give the folder of the data set")
+    every = _chosen(adapter.find(job.root), job.only)
+    sequences = [replace(each, stride=job.stride) for each in every]
+    _check_found(job, sequences)
     split = _split(job, adapter)
-    splits = {} if split == "own" else adapter.splits(job.root, split)
-    hand_models(job.source, job.mano, job.model)  # a bad folder is known before any work
+    splits = _official(adapter, job.root, split)
+    _check_mano(job)  # a bad folder is known before any work
     folder = DataFolder(
         path=job.out, state_file=STATE_FILE, format=_FORMAT, files=(RECORDS_FILE, OBJECTS_FILE),
         settings=_settings(job, adapter, split, sequences),
@@ -118,6 +141,7 @@ def run_import_job(job: ImportDataJob, *, listener: ImportListener | None = None
         out=job.out, state=state, sequences=len(sequences), counts=Counts(**facts["counts"]),
         error_mm=facts["error_mm"], seconds=time.perf_counter() - start,
         broken=facts.get("broken", {}),
+        unlisted=0 if split == "own" else sum(each.key not in splits for each in sequences),
         convention=tuple(Comparison(**each) for each in facts.get("convention", ())),
     )  # fmt: skip
 
@@ -206,10 +230,10 @@ def _read_sequence(
     objects = _objects(path, path.stat().st_mtime_ns)
     found, errors, total, broken = [], [torch.zeros(0)], NOTHING, ""
     try:
-        for clip in adapter.clips(sequence, source, split):
+        for clip in adapter.read(sequence, source, split):
             if job.skip_broken and clip.object not in objects.keys:
                 continue  # said where objects are read
-            records, error, counts = _records(job, clip, objects, adapter.frame_rate)
+            records, error, counts = _records(job, clip, objects, adapter)
             total += counts
             found += [records] if counts.kept else []
             errors.append(error)
@@ -230,16 +254,22 @@ def _read_sequence(
 
 
 def _records(
-    job: ImportDataJob, clip: Clip, objects: ObjectStore, frame_rate: float | None
+    job: ImportDataJob, clip: Clip, objects: ObjectStore, adapter: Adapter
 ) -> tuple[Records, Tensor, Counts]:
-    """The frames of a clip that are kept, measured; how far each hand moved, metres; counts."""
+    """The frames of a clip that are kept, measured; how far each hand moved, metres; counts.
+
+    Raises:
+        DataError: A row cannot be, such as one whose object's pose is not rigid.
+    """
     source, target = hand_models(job.source, job.mano, job.model)
     options = SelectOptions(
-        stride=job.stride, distance=job.distance, share=job.share, hands=job.hands,
-        moved=job.moved,
+        stride=1 if adapter.strides else job.stride, distance=job.distance, share=job.share,
+        hands=job.hands, moved=job.moved,
     )  # fmt: skip
     kept, counts = select(clip, source.model, objects, options)
-    records = kept.records(target, frame_rate=frame_rate)
+    records = kept.records(target, frame_rate=adapter.frame_rate)
+    for problem in problems_of(records)[:1]:
+        raise DataError(f"{problem}")
     if not len(kept):
         return records, torch.zeros(0), counts
     change = retargeted if job.model == "open" else in_convention
@@ -262,6 +292,47 @@ def _split(job: ImportDataJob, adapter: Adapter) -> str:
     if job.split and job.split not in known:
         raise OptionError(f"--split {job.split} is unknown: use one of {', '.join(known)}")
     return job.split or known[0]
+
+
+def _official(adapter: Adapter, root: Path, split: str) -> dict[str, str]:
+    """The split of each sequence in a protocol; empty for `own`.
+
+    Raises:
+        DataError: Its file is missing or damaged.
+    """
+    if split == "own":
+        return {}
+    try:
+        return adapter.splits(root, split)
+    except DataError as error:
+        raise DataError(f"{error}, or give --split own") from error
+
+
+def _check_found(job: ImportDataJob, sequences: Sequence[ForeignSequence]) -> None:
+    """Refuse broken sequences before any work, unless they may be left out and others remain.
+
+    Raises:
+        DataError: Names the first.
+    """
+    broken = [each for each in sequences if each.broken]
+    if broken and (not job.skip_broken or len(broken) == len(sequences)):
+        remedy = "" if job.skip_broken else OR_SKIP
+        raise DataError(f"sequence {broken[0].key}: {broken[0].broken}{remedy}")
+
+
+def _check_mano(job: ImportDataJob) -> None:
+    """Read the user's files once.
+
+    Raises:
+        HandModelError: They are missing or damaged.
+    """
+    try:
+        hand_models(job.source, job.mano, job.model)
+    except HandModelError as error:
+        words = str(error).split(", or use the open hand")[0]
+        raise HandModelError(
+            f"{words}; the data set's numbers are MANO's, so that --hand open needs its files, too"
+        ) from error
 
 
 def _folder_name(key: str) -> str:

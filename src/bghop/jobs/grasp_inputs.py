@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from bghop.errors import MeshError, OptionError
@@ -14,7 +15,7 @@ from bghop.files import reason
 from bghop.geometry.articulated import ArticulatedObject
 from bghop.geometry.joint import Joint
 from bghop.geometry.loading import UNITS, load_mesh, validate_mesh
-from bghop.geometry.mesh import Mesh
+from bghop.geometry.mesh import Mesh, MeshWarning
 from bghop.geometry.shapes import casserole, mug
 from bghop.hands.model import HandModel
 from bghop.jobs.checkpoints import checkpoint_hash
@@ -31,6 +32,8 @@ MANO_SETTINGS = {"flat_hand_mean": True, "fix_left_shapedirs": "if needed"}
 """How the official files are read: pose zero is the flat hand, the left shapes are mended."""
 HOLD_SETTINGS = HoldSettings()
 """Of every hold test that a job runs: the definition."""
+_FAR_HINGE = 0.1
+"""Of the object's diagonal."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,9 +130,10 @@ def load_object(job: GraspJob, item: ObjectInput) -> Mesh:
 def _at(job: GraspJob, item: ObjectInput) -> Mesh:
     """An object with a joint, at the joint value that the job says."""
     factor = job.scale * UNITS[job.unit]
-    value = parse_at(job.at or "0")
+    notes: list[MeshWarning] = []
     if item.parts:
         told = parse_joint(job.joint)
+        value = parse_at(job.at or "0", told.kind)
         sides = [
             Mesh.concatenated(
                 [
@@ -147,11 +151,47 @@ def _at(job: GraspJob, item: ObjectInput) -> Mesh:
             limits=(-math.inf, math.inf), moving=1,
         )  # fmt: skip
         thing = ArticulatedObject(parts=tuple(sides), joint=joint, name=item.name)
+        notes = far_from_axis(thing)
     else:
-        thing = read_description(Path(item.source)).scaled(factor)
+        thing = read_description(Path(item.source))
+        value = parse_at(job.at or "0", thing.joint.kind)
+        _check_limits(job.at, value, thing.joint, item.source)
+        thing = thing.scaled(factor)
     mesh = thing.mesh(value * factor if thing.joint.kind == "prismatic" else value)
     found = validate_mesh(mesh, unit=job.unit, scale=job.scale)
-    return replace(mesh, warnings=(*mesh.warnings, *found))
+    return replace(mesh, warnings=(*mesh.warnings, *found, *notes))
+
+
+def _check_limits(words: str, value: float, joint: Joint, source: str) -> None:
+    low, high = joint.limits
+    if words and not low - 1e-6 <= value <= high + 1e-6:
+        unit = "radians" if joint.kind == "revolute" else "in the file's unit"
+        raise OptionError(
+            f"--at {words} is outside the limits of the joint in {source}: use {low:.4g} to "
+            f"{high:.4g} ({unit})"
+        )
+
+
+def far_from_axis(thing: ArticulatedObject) -> list[MeshWarning]:
+    """A word of warning if a hinge is far from a part: its files may have frames of their own."""
+    if thing.joint.kind != "revolute":
+        return []
+    size = thing.mesh(0.0).diagonal
+    axis = np.array(thing.joint.axis) / np.linalg.norm(thing.joint.axis)
+    line = np.array(thing.joint.origin) + np.linspace(-2 * size, 2 * size, 801)[:, None] * axis
+    found = []
+    for part, word in zip(thing.parts, ("stays", "moves"), strict=True):
+        low, high = part.bounds
+        away = np.linalg.norm(line - line.clip(low, high), axis=1).min()
+        if away > _FAR_HINGE * size:
+            found.append(
+                MeshWarning(
+                    kind="joint",
+                    message=f"the joint's axis passes {100 * away:.0f} cm from what {word}: are "
+                    "all parts in one frame, as they are at joint value 0?",
+                )
+            )
+    return found
 
 
 def settings_of(job: GraspJob, item: ObjectInput) -> dict[str, Any]:

@@ -122,10 +122,9 @@ def check_options(job: GraspJob) -> None:
 
 
 def _joint_demands(job: GraspJob) -> tuple[tuple[bool, str], ...]:
+    kind = parse_joint(job.joint).kind if job.joint else ""
     if job.at:
-        parse_at(job.at)
-    if job.joint:
-        parse_joint(job.joint)
+        parse_at(job.at, kind)
     return (
         (not (job.meshes and job.parts), "--parts is one object by itself: leave out the meshes"),
         (

@@ -59,7 +59,7 @@ def compare_conventions(
     for done, sequence in enumerate(chosen):
         progress(done, len(chosen))
         try:
-            clips = {name: adapter.clips(sequence, own, "train") for name, own in hands.items()}
+            clips = {name: adapter.read(sequence, own, "train") for name, own in hands.items()}
         except BghopError:
             continue
         for k, clip in enumerate(clips[""]):

@@ -35,19 +35,28 @@ def parse_joint(words: str) -> JointOption:
     return JointOption(kind=match[1], axis=axis, origin=origin)
 
 
-def parse_at(words: str) -> float:
+def parse_at(words: str, kind: str = "") -> float:
     """A joint value: radians, degrees (`40deg`), or a length in the unit of the files.
 
+    Args:
+        words: of the user.
+        kind: of the joint, if it is known.
+
     Raises:
-        OptionError: It is none.
+        OptionError: It is none, or none of a joint of that kind.
     """
     text = words.strip().lower()
+    in_degrees = text.endswith("deg")
     try:
-        value = math.radians(float(text[:-3])) if text.endswith("deg") else float(text)
+        value = math.radians(float(text[:-3])) if in_degrees else float(text)
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
         raise OptionError(f"--at {words} is no joint value: use radians, 40deg, or a length")
+    if kind == "prismatic" and in_degrees:
+        raise OptionError(f"--at {words} is an angle, and the joint slides: use a length")
+    if kind == "revolute" and not in_degrees and abs(value) > 2 * math.pi:
+        raise OptionError(f"--at {words} is more than a turn in radians: write {text}deg")
     return value
 
 

@@ -1,11 +1,12 @@
 """Objects with a joint from URDF and MJCF files. MuJoCo reads them; one joint is what we take.
 
-Shapes that collide make the object; if none does, all shapes. URDF files lose their visual shapes
-in MuJoCo, as is its default.
+Shapes that collide make the object; if none does, all shapes.
 """
 
+import re
 from pathlib import Path
 from typing import Any, Literal
+from xml.sax.saxutils import escape
 
 import numpy as np
 import trimesh
@@ -19,6 +20,7 @@ from bghop.physics.engine import load_mujoco
 _Kind = Literal["revolute", "prismatic"]
 SUFFIXES = (".urdf", ".xml", ".mjcf")
 _ROUND = 32  # sides of a cylinder
+_ROBOT = re.compile(r"(<robot\b[^>]*>)")
 
 
 def read_description(path: Path) -> ArticulatedObject:
@@ -29,11 +31,7 @@ def read_description(path: Path) -> ArticulatedObject:
         PhysicsError: MuJoCo is not installed.
     """
     mujoco = load_mujoco("URDF and MJCF files")
-    try:
-        model = mujoco.MjModel.from_xml_path(str(path))
-    except (ValueError, OSError) as error:
-        words = str(error).strip().splitlines()[-1] if str(error).strip() else "no reason given"
-        raise MeshError(f"MuJoCo cannot read {path} ({words}): correct the file") from error
+    model = _model(mujoco, path)
     kinds: dict[int, _Kind] = {
         int(mujoco.mjtJoint.mjJNT_HINGE): "revolute",
         int(mujoco.mjtJoint.mjJNT_SLIDE): "prismatic",
@@ -64,6 +62,35 @@ def read_description(path: Path) -> ArticulatedObject:
         parts=tuple(Mesh.concatenated(side, name=path.stem) for side in parts),
         joint=joint,
         name=path.stem,
+    )
+
+
+def _model(mujoco: Any, path: Path) -> Any:
+    """MuJoCo's model; of a URDF file without shapes that collide, with those that are seen.
+
+    Raises:
+        MeshError: The file cannot be read.
+    """
+    try:
+        text = path.read_text(errors="replace") if path.suffix.lower() == ".urdf" else ""
+        if "<visual" in text and not ("<collision" in text or "<mujoco" in text):
+            return mujoco.MjModel.from_xml_string(_ROBOT.sub(rf"\1{_seen(path)}", text, count=1))
+        return mujoco.MjModel.from_xml_path(str(path))
+    except (ValueError, OSError) as error:
+        lines = str(error).strip().splitlines() or ["no reason given"]
+        words = next((line for line in lines if line.startswith("Error")), lines[-1])
+        remedy = "correct the file"
+        if "package:" in words:
+            remedy = "write paths that are relative to the file instead of package://"
+        raise MeshError(f"MuJoCo cannot read {path} ({words}): {remedy}") from error
+
+
+def _seen(path: Path) -> str:
+    """What a URDF file says to MuJoCo to keep visual shapes, and links without a mass."""
+    folder = escape(path.resolve().parent.as_posix(), {'"': "&quot;"}).replace("\\", r"\\")
+    return (
+        '<mujoco><compiler discardvisual="false" boundmass="1e-6" boundinertia="1e-9" '
+        f'meshdir="{folder}"/></mujoco>'
     )
 
 
