@@ -18,9 +18,11 @@ from bghop.errors import DataError, HandModelError, OptionError, ResultError
 from bghop.geometry.shapes import box
 from bghop.hands.joints import BONES_FROM_MANO
 from bghop.hands.mano import load_mano, wrist_pose_from_mano
-from bghop.jobs.data_import import own_split, run_import_job
+from bghop.jobs.data_import import run_import_job
 from bghop.jobs.import_objects import check_size
 from bghop.jobs.import_options import ImportDataJob
+from bghop.jobs.import_sequences import own_split
+from fabricated_mano import write_mano
 from foreign_like import NUM as FRAMES
 from foreign_like import write_ho3d, write_taco
 from hoi4d_like import ANGLES, write_hoi4d
@@ -126,7 +128,7 @@ def test_a_stride_looks_at_every_so_many_th_frame(job):
 
 
 @pytest.mark.usefixtures("everything")
-def test_the_same_command_keeps_what_is_there_and_another_is_refused(job):
+def test_the_same_command_keeps_what_is_there_and_another_is_refused(job, tmp_path):
     first = run_import_job(job)
     before = (job.out / "records.parquet").stat().st_mtime_ns
     again = run_import_job(job)
@@ -134,6 +136,11 @@ def test_the_same_command_keeps_what_is_there_and_another_is_refused(job):
     assert (job.out / "records.parquet").stat().st_mtime_ns == before
     with pytest.raises(ResultError, match="--overwrite"):
         run_import_job(replace(job, stride=2))
+    other = write_mano_files(tmp_path / "other")
+    arrays = {**MANO["right"], "v_template": 1.01 * MANO["right"]["v_template"]}
+    write_mano(other / "MANO_RIGHT.pkl", arrays)
+    with pytest.raises(ResultError, match="--overwrite"):
+        run_import_job(replace(job, mano=other))
     assert run_import_job(replace(job, stride=2, overwrite=True)).state == "done"
 
 

@@ -5,11 +5,10 @@ this job. When all are, they become one records.parquet beside objects.parquet a
 Before any of it some frames are tried in other conventions (import_convention.py).
 """
 
-import fnmatch
 import hashlib
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
@@ -35,7 +34,7 @@ from bghop.data.record import (
 )
 from bghop.data.selection import NOTHING, Counts, SelectOptions, select
 from bghop.data.shards import join_tables
-from bghop.errors import BghopError, DataError, HandModelError, OptionError, ResultError
+from bghop.errors import BghopError, DataError, HandModelError, ResultError
 from bghop.evaluation.record_measures import measure_records
 from bghop.files import read_json, remove, write_json, writing
 from bghop.hands.mano import load_mano
@@ -45,6 +44,12 @@ from bghop.jobs.data_folder import OBJECTS_FILE, RECORDS_FILE, DataFolder
 from bghop.jobs.import_convention import compare_conventions
 from bghop.jobs.import_objects import OR_SKIP, write_import_objects
 from bghop.jobs.import_options import ImportDataJob, check_import_options
+from bghop.jobs.import_sequences import (
+    chosen_sequences,
+    official_splits,
+    own_split,
+    split_of,
+)
 from bghop.processes import run_all
 from bghop.version import __version__
 
@@ -116,11 +121,9 @@ def run_import_job(job: ImportDataJob, *, listener: ImportListener | None = None
     adapter = adapter_named(job.source)
     if not job.root.is_dir():
         raise DataError(f"{job.root} is no folder: give the folder of the data set")
-    every = _chosen(adapter.find(job.root), job.only)
-    sequences = [replace(each, stride=job.stride) for each in every]
-    _check_found(job, sequences)
-    split = _split(job, adapter)
-    splits = _official(adapter, job.root, split)
+    sequences = chosen_sequences(job, adapter)
+    split = split_of(job, adapter)
+    splits = official_splits(adapter, job.root, split)
     _check_mano(job)  # a bad folder is known before any work
     folder = DataFolder(
         path=job.out, state_file=STATE_FILE, format=_FORMAT, files=(RECORDS_FILE, OBJECTS_FILE),
@@ -194,12 +197,6 @@ def _read_all(
         "counts": asdict(counts), "error_mm": error_mm, "broken": broken,
         "convention": [asdict(each) for each in comparisons],
     }  # fmt: skip
-
-
-def own_split(sequence: str) -> str:
-    """By the sequence's name alone: 5 % val, 5 % test."""
-    place = int(hashlib.sha256(sequence.encode()).hexdigest()[:8], 16) / 2**32
-    return "val" if place < 0.05 else "test" if place < 0.10 else "train"
 
 
 @cache
@@ -282,44 +279,6 @@ def _records(
     return replace(records, quality=quality), moved[present], counts
 
 
-def _split(job: ImportDataJob, adapter: Adapter) -> str:
-    """The protocol that was asked for, or the usual one.
-
-    Raises:
-        OptionError: The data set has no such protocol.
-    """
-    known = (*adapter.protocols, "own")
-    if job.split and job.split not in known:
-        raise OptionError(f"--split {job.split} is unknown: use one of {', '.join(known)}")
-    return job.split or known[0]
-
-
-def _official(adapter: Adapter, root: Path, split: str) -> dict[str, str]:
-    """The split of each sequence in a protocol; empty for `own`.
-
-    Raises:
-        DataError: Its file is missing or damaged.
-    """
-    if split == "own":
-        return {}
-    try:
-        return adapter.splits(root, split)
-    except DataError as error:
-        raise DataError(f"{error}, or give --split own") from error
-
-
-def _check_found(job: ImportDataJob, sequences: Sequence[ForeignSequence]) -> None:
-    """Refuse broken sequences before any work, unless they may be left out and others remain.
-
-    Raises:
-        DataError: Names the first.
-    """
-    broken = [each for each in sequences if each.broken]
-    if broken and (not job.skip_broken or len(broken) == len(sequences)):
-        remedy = "" if job.skip_broken else OR_SKIP
-        raise DataError(f"sequence {broken[0].key}: {broken[0].broken}{remedy}")
-
-
 def _check_mano(job: ImportDataJob) -> None:
     """Read the user's files once.
 
@@ -341,18 +300,6 @@ def _folder_name(key: str) -> str:
     return f"{words[:80]}-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
 
 
-def _chosen(sequences: list[ForeignSequence], only: Sequence[str]) -> list[ForeignSequence]:
-    if not only:
-        return sequences
-    found = [each for each in sequences if any(fnmatch.fnmatch(each.key, word) for word in only)]
-    if not found:
-        raise DataError(
-            f"--only {' '.join(only)} matches none of {len(sequences)} sequences: use names such "
-            f"as {sequences[0].key} or patterns such as '*/box_*'"
-        )
-    return found
-
-
 def _settings(
     job: ImportDataJob, adapter: Adapter, split: str, sequences: list[ForeignSequence]
 ) -> dict[str, Any]:
@@ -360,6 +307,9 @@ def _settings(
         name: getattr(job, name)
         for name in ("model", "stride", "distance", "share", "hands", "moved")
     }
+    source, _ = hand_models(job.source, job.mano, job.model)
+    hands = hashlib.sha256(source.model.vertices_rest.numpy().tobytes())
+    hands.update(source.model.joint_shape_directions.numpy().tobytes())
     # Sizes, not hashes: reading all of a data set twice would take longer than the rest.
     files = {
         each.key: [path.stat().st_size for path in each.files.values() if path.is_file()]
@@ -367,7 +317,7 @@ def _settings(
     }
     return {
         "format_version": _FORMAT_VERSION, "bghop_version": __version__, "source": adapter.name,
-        "options": {**told, "split": split}, "sequences": files,
+        "options": {**told, "split": split}, "hands": hands.hexdigest(), "sequences": files,
     }  # fmt: skip
 
 
