@@ -224,6 +224,10 @@ def _taco_frames(root):
     path.write_bytes(pickle.dumps(content))
 
 
+def _dexycb_frame(root):
+    next(root.glob("*/*/*/labels_000002.npz")).unlink()
+
+
 def _dexycb_betas(root):
     path = next(root.glob("calibration/*/mano.yml"))
     path.write_text("betas:\n- 0.1\n- 0.2\n")
@@ -332,6 +336,7 @@ DAMAGES = {
     ),
     "grab half subject": ("grab", _grab_half_subject, "s1_rhand.ply is damaged"),
     "taco frames": ("taco", _taco_frames, "5 frames of the left hand and 6 of the right"),
+    "dexycb frame": ("dexycb", _dexycb_frame, "has labels of 5 frames, meta.yml says 6"),
     "dexycb betas": ("dexycb", _dexycb_betas, r"betas have shape \(6, 2\)"),
     "ho3d half": ("ho3d", _ho3d_half, "0003.pkl is damaged"),
     "ho3d lacks": ("ho3d", _ho3d_lacks, "0003.pkl lacks"),

@@ -73,12 +73,13 @@ def _sequence(key: str, root: Path, meta: Path, labels: Path) -> ForeignSequence
         grasped = int(_one(facts["ycb_grasp_ind"]))
         calib, side = _one(facts["mano_calib"]), _one(facts["mano_sides"])
         name, _ = YCB[ids[grasped] - 1], _SIDES[side]
+        frames = int(_one(facts["num_frames"]))
     except (KeyError, ValueError, IndexError) as error:
         raise DataError(f"{meta} lacks or has a wrong {error}: download it again") from error
     betas = root / "calibration" / f"mano_{calib}" / "mano.yml"
     return ForeignSequence(
         key=key, objects=(name,), files={"labels": labels, "betas": betas},
-        facts={"place": str(grasped), "side": side},
+        facts={"place": str(grasped), "side": side, "frames": str(frames)},
     )  # fmt: skip
 
 
@@ -117,6 +118,11 @@ def read_clips(sequence: ForeignSequence, mano: ManoHands, split: str) -> list[C
         things.append(poses[place].reshape(12))
         rows.append(hand.reshape(-1))
     num, folder = len(labels), sequence.files["labels"]
+    if num != int(sequence.facts["frames"]):
+        raise DataError(
+            f"{folder} has labels of {num} frames, meta.yml says {sequence.facts['frames']}: "
+            "download it again"
+        )
     if len({len(row) for row in rows}) != 1:
         raise DataError(
             f"{folder}: 'pose_m' differs in size from frame to frame: download it again"
