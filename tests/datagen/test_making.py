@@ -16,8 +16,8 @@ from bghop.geometry.mesh import MeshQuery
 from bghop.synthesis.optimize import OptimizeOptions
 
 OPTIONS = MakeOptions(
-    families=("box", "mug", "lidded_box"), num=6,
-    candidates=CandidateOptions(optimize=OptimizeOptions(steps=60, prune_at=())),
+    families=("box", "mug", "lidded_box"), num=6, sdf_resolution=48,
+    candidates=CandidateOptions(pool=200, optimize=OptimizeOptions(steps=60, prune_at=())),
 )  # fmt: skip
 
 
@@ -66,25 +66,23 @@ def test_the_stored_object_is_the_one_that_was_held(made):
     assert (made.records.joint_value == made.shape.sample.joint_value).all()
 
 
-def test_equal_seeds_and_numbers_make_equal_data(made, hand_model):
-    again = make(OPTIONS, 0, 2, hand_model)
-    assert again.records.id == made.records.id
-    assert torch.equal(again.records.hands.T_object_hand, made.records.hands.T_object_hand)
+def test_seed_and_number_choose_the_object():
+    # That equal ones make equal data is tested with the command.
+    assert make_shape(OPTIONS, 0, 2).sample == make_shape(OPTIONS, 0, 2).sample
     assert make_shape(OPTIONS, 0, 5).sample != make_shape(OPTIONS, 0, 2).sample
     assert make_shape(OPTIONS, 1, 2).sample != make_shape(OPTIONS, 0, 2).sample
 
 
-@pytest.mark.parametrize("number", [0, 1])
-def test_one_hand_grasps_have_one_hand(number, hand_model):
+def test_one_hand_grasps_have_one_hand(hand_model):
+    number = 1
     options = replace(OPTIONS, hands="one", families=("cup",), num=8)
     found = make(options, 0, number, hand_model)
     hands = found.records.hands
     assert len(hands.present) > 0
-    assert (hands.present == torch.tensor([number == 0, number == 1])).all()
-    other = 1 - hands.present[0].long().argmax()
-    assert torch.equal(hands.T_object_hand[:, other], torch.eye(4).expand(len(hands.present), 4, 4))
-    assert not hands.pose[:, other].any()
-    assert not hands.shape[:, other].any()
+    assert (hands.present == torch.tensor([False, True])).all()
+    assert torch.equal(hands.T_object_hand[:, 0], torch.eye(4).expand(len(hands.present), 4, 4))
+    assert not hands.pose[:, 0].any()
+    assert not hands.shape[:, 0].any()
     # The same object as with two hands: it fits into one.
     assert found.shape.sample == make_shape(replace(options, hands="both"), 0, number).sample
 

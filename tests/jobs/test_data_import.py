@@ -53,6 +53,12 @@ def everything(monkeypatch):
     )
 
 
+@pytest.fixture
+def untried(monkeypatch):
+    """Conventions are not tried: it takes as long as all the rest."""
+    monkeypatch.setattr("bghop.jobs.data_import.compare_conventions", lambda *_args, **_options: ())
+
+
 @pytest.mark.usefixtures("everything")
 def test_all_frames_become_records_with_splits_words_and_objects(job):
     made = run_import_job(job)
@@ -66,7 +72,7 @@ def test_all_frames_become_records_with_splits_words_and_objects(job):
     assert not (job.out / "parts").exists()
 
 
-@pytest.mark.usefixtures("everything")
+@pytest.mark.usefixtures("everything", "untried")
 def test_the_same_hands_in_the_convention_of_the_records(job):
     made = run_import_job(job)
     records = read_records(job.out / "records.parquet")
@@ -95,7 +101,7 @@ def test_the_same_hands_in_the_convention_of_the_records(job):
     assert made.error_mm > 0
 
 
-@pytest.mark.usefixtures("everything")
+@pytest.mark.usefixtures("everything", "untried")
 def test_the_open_hand_follows_the_joints_and_says_how_well(job):
     made = run_import_job(replace(job, model="open", only=("s01/box*",)))
     records = read_records(job.out / "records.parquet")
@@ -113,7 +119,7 @@ def test_real_distances_decide_about_contact(job):
     assert records.hands.present.any(1).all()
 
 
-@pytest.mark.usefixtures("everything")
+@pytest.mark.usefixtures("everything", "untried")
 def test_frames_that_repeat_the_one_before_are_left_out(job, folders, tmp_path):
     root = stand_still(write_arctic(tmp_path / "still"), "s01")
     made = run_import_job(replace(job, root=root, out=tmp_path / "few"))
@@ -121,13 +127,13 @@ def test_frames_that_repeat_the_one_before_are_left_out(job, folders, tmp_path):
     assert made.counts.kept == NUM + 2
 
 
-@pytest.mark.usefixtures("everything")
+@pytest.mark.usefixtures("everything", "untried")
 def test_a_stride_looks_at_every_so_many_th_frame(job):
     made = run_import_job(replace(job, stride=5))
     assert made.counts.looked_at == 3 * len(range(0, NUM, 5))
 
 
-@pytest.mark.usefixtures("everything")
+@pytest.mark.usefixtures("everything", "untried")
 def test_the_same_command_keeps_what_is_there_and_another_is_refused(job, tmp_path):
     first = run_import_job(job)
     before = (job.out / "records.parquet").stat().st_mtime_ns
@@ -167,7 +173,7 @@ job.run_import_job(ImportDataJob(source="arctic", root=Path({root!r}), out=Path(
 """
 
 
-@pytest.mark.usefixtures("everything")
+@pytest.mark.usefixtures("everything", "untried")
 def test_after_kill_9_nothing_is_lost_or_doubled(job, tmp_path):
     whole = replace(job, out=tmp_path / "whole")
     run_import_job(whole)
@@ -185,7 +191,7 @@ def test_after_kill_9_nothing_is_lost_or_doubled(job, tmp_path):
     assert state["counts"]["kept"] == 3 * NUM
 
 
-@pytest.mark.usefixtures("everything")
+@pytest.mark.usefixtures("everything", "untried")
 def test_sequences_without_a_hand_count_no_frames(folders, tmp_path):
     _, mano = folders
     root = write_ho3d(tmp_path / "ho3d")  # its evaluation frames have no hand
@@ -196,7 +202,7 @@ def test_sequences_without_a_hand_count_no_frames(folders, tmp_path):
     assert set(read_records(out / "records.parquet").split) == {"train"}
 
 
-@pytest.mark.usefixtures("everything")
+@pytest.mark.usefixtures("everything", "untried")
 def test_one_hand_and_an_object_with_a_joint_become_records(folders, tmp_path):
     _, mano = folders
     root, out = write_hoi4d(tmp_path / "hoi4d"), tmp_path / "out"
@@ -234,7 +240,7 @@ def test_own_splits_are_by_sequence_and_about_nine_in_ten_are_for_training():
     assert own_split(SEQUENCES[0]) == own_split(SEQUENCES[0])
 
 
-@pytest.mark.usefixtures("everything")
+@pytest.mark.usefixtures("everything", "untried")
 def test_records_know_sequence_frame_time_world_and_quality(job):
     run_import_job(job)
     records = read_records(job.out / "records.parquet")
@@ -272,7 +278,7 @@ def damaged(folders, tmp_path):
     return root
 
 
-@pytest.mark.usefixtures("everything")
+@pytest.mark.usefixtures("everything", "untried")
 def test_a_broken_sequence_stops_the_import_unless_it_may_be_left_out(job, damaged):
     job = replace(job, root=damaged)
     with pytest.raises(DataError, match=r"sequence s01/laptop_use_02: .*--skip-broken"):
@@ -284,12 +290,6 @@ def test_a_broken_sequence_stops_the_import_unless_it_may_be_left_out(job, damag
     assert any("left out 1" in warning for warning in made.warnings)
     again = run_import_job(replace(job, skip_broken=True))
     assert (again.state, again.broken) == ("kept", made.broken)
-
-
-@pytest.fixture
-def untried(monkeypatch):
-    """Conventions are not tried: it takes as long as all the rest."""
-    monkeypatch.setattr("bghop.jobs.data_import.compare_conventions", lambda *_args, **_options: ())
 
 
 @pytest.mark.usefixtures("everything", "untried")
@@ -345,7 +345,7 @@ def test_a_stride_counts_frames_that_were_not_read_too(tmp_path, folders):
     torch.testing.assert_close(records.origin.time, records.origin.frame.double() / 120)
 
 
-@pytest.mark.usefixtures("everything")
+@pytest.mark.usefixtures("everything", "untried")
 def test_an_object_that_cannot_be_read_is_left_out_with_its_frames(job, tmp_path):
     root = write_arctic(tmp_path / "objects")
     (root / "meta" / "object_vtemplates" / "box" / "mesh.obj").write_text("nothing")
@@ -365,7 +365,7 @@ def test_objects_of_an_impossible_size_are_refused_with_a_guess_at_the_unit():
     check_size("mug", box((0.12, 0.08, 0.09)))
 
 
-@pytest.mark.usefixtures("everything")
+@pytest.mark.usefixtures("everything", "untried")
 def test_many_records_become_a_folder_of_files(job, monkeypatch):
     monkeypatch.setattr("bghop.data.shards.SHARD_ROWS", 20)
     run_import_job(job)

@@ -17,6 +17,7 @@ from bghop.synthesis import from_prior
 from bghop.synthesis.completion import complete
 from bghop.synthesis.from_prior import sample_hands, sample_interactions
 from bghop.synthesis.keep import PARTS
+from quick_refinement import quick_fits
 from small_prior import BOX, small_prior
 from small_scenes_of_hands import palms_beside
 
@@ -47,6 +48,7 @@ def test_interactions_have_the_object_that_the_prior_knows(prior: Prior, hand_mo
 
 
 def test_a_row_is_the_same_in_every_batch(prior: Prior, hand_model: HandModel, monkeypatch):
+    quick_fits(monkeypatch)
     mesh = box((0.2, 0.1, 0.16))
     whole = sample_hands(mesh, prior, hand_model, num=3, seed=5, options=FEW)
     monkeypatch.setattr("bghop.synthesis.rows.BATCH", 2)
@@ -135,6 +137,7 @@ def test_hands_of_another_model_cannot_be_kept(given, prior, hand_model):
 
 
 def test_an_empty_object_is_replaced_by_the_next_row_and_said(prior, hand_model, monkeypatch):
+    quick_fits(monkeypatch)
     meshes, rows = from_prior.object_meshes, []
 
     def some_empty(prior, sampled, *, name):
@@ -160,6 +163,7 @@ def test_an_empty_object_is_replaced_by_the_next_row_and_said(prior, hand_model,
 
 
 def test_a_prior_that_never_has_an_object_is_an_error(prior, hand_model, monkeypatch):
+    quick_fits(monkeypatch)
     monkeypatch.setattr(from_prior, "object_meshes", lambda _, s, **_name: [None] * len(s.latent))
     with pytest.raises(ResultError, match=r"18 of 18 samples had no object .* trained further"):
         sample_interactions(prior, hand_model, num=1, options=SampleOptions(steps=1, guidance=1.0))

@@ -37,10 +37,10 @@ def task(records, objects, hand_model):
 def test_it_is_a_task_whose_loss_falls(task, tmp_path):
     assert isinstance(task, Task)
     config = LoopConfig(
-        steps=120, batch=4, micro=4, learning_rate=1e-2, warmup=5, validate_every=30, ema=0.9
+        steps=60, batch=4, micro=4, learning_rate=1e-2, warmup=5, validate_every=30, ema=0.9
     )
     train(task, config, tmp_path)
-    assert len(read_curve(tmp_path / TRAIN_FILE)) == 120
+    assert len(read_curve(tmp_path / TRAIN_FILE)) == 60
     validation = read_curve(tmp_path / VALIDATION_FILE)
     assert set(validation[0]) == {"step", "loss", *CASES}
     assert validation[-1]["loss"] < 0.97 * validation[0]["loss"]
