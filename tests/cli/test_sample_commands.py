@@ -38,6 +38,7 @@ def test_a_word_ends_with_a_table_and_where_the_files_are(sampled, checkpoint, c
     assert entry["interactions"][0]["object"]["closed"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("fast_jobs")
 def test_an_empty_prompt_is_any_object(checkpoint, tmp_path, capsys):
     args = ["sample", "", "--out", str(tmp_path / "out"), "--checkpoint", checkpoint, *FAST]
@@ -48,6 +49,7 @@ def test_an_empty_prompt_is_any_object(checkpoint, tmp_path, capsys):
         assert f"any object: {stage}" in shown.err
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("fast_jobs")
 def test_completing_and_grasping_are_quiet_if_asked(
     sampled, checkpoint, tmp_path, box_file, capsys

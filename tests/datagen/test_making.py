@@ -16,7 +16,7 @@ from bghop.geometry.mesh import MeshQuery
 from bghop.synthesis.optimize import OptimizeOptions
 
 OPTIONS = MakeOptions(
-    families=("box", "mug", "lidded_box"), num=6, sdf_resolution=48,
+    families=("box", "mug", "lidded_box"), num=6,
     candidates=CandidateOptions(pool=200, optimize=OptimizeOptions(steps=60, prune_at=())),
 )  # fmt: skip
 
@@ -67,12 +67,13 @@ def test_the_stored_object_is_the_one_that_was_held(made):
 
 
 def test_seed_and_number_choose_the_object():
-    # That equal ones make equal data is tested with the command.
+    # That equal ones make equal data is tested with the command (slow).
     assert make_shape(OPTIONS, 0, 2).sample == make_shape(OPTIONS, 0, 2).sample
     assert make_shape(OPTIONS, 0, 5).sample != make_shape(OPTIONS, 0, 2).sample
     assert make_shape(OPTIONS, 1, 2).sample != make_shape(OPTIONS, 0, 2).sample
 
 
+@pytest.mark.slow
 def test_one_hand_grasps_have_one_hand(hand_model):
     number = 1
     options = replace(OPTIONS, hands="one", families=("cup",), num=8)
@@ -87,6 +88,7 @@ def test_one_hand_grasps_have_one_hand(hand_model):
     assert found.shape.sample == make_shape(replace(options, hands="both"), 0, number).sample
 
 
+@pytest.mark.slow
 def test_another_person_grasps_the_same_object_in_another_way(made, hand_model):
     other = make(OPTIONS, 0, 2, hand_model, person_number=1)
     assert other.shape.sample == made.shape.sample

@@ -35,6 +35,7 @@ def flat_sheet(num):
     return draw_contact_sheet(FlatRenderer(), cells(num), title="mug", subtitle="9 x 9 cm")
 
 
+@pytest.mark.slow
 def test_cells_fill_rows_of_four_and_the_sheet_ends_with_the_best_48():
     widths = [flat_sheet(num).width for num in (1, 2, 4, 5)]
     assert widths[1] - widths[0] == (widths[2] - widths[0]) / 3

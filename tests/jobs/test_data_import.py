@@ -110,6 +110,7 @@ def test_the_open_hand_follows_the_joints_and_says_how_well(job):
     assert 0 < made.error_mm < 100  # the made-up hands are no hands
 
 
+@pytest.mark.usefixtures("untried")
 def test_real_distances_decide_about_contact(job):
     with pytest.raises(DataError, match="none of 36 frames has the contact"):
         run_import_job(replace(job, share=0.9))
@@ -365,6 +366,7 @@ def test_objects_of_an_impossible_size_are_refused_with_a_guess_at_the_unit():
     check_size("mug", box((0.12, 0.08, 0.09)))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("everything", "untried")
 def test_many_records_become_a_folder_of_files(job, monkeypatch):
     monkeypatch.setattr("bghop.data.shards.SHARD_ROWS", 20)

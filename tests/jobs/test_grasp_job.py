@@ -250,7 +250,7 @@ print([result.state for result in run_grasp_job(job, synthesizer=logged)])
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
-@pytest.mark.parametrize("where", ["synthesis", "writing"])
+@pytest.mark.parametrize("where", ["synthesis", pytest.param("writing", marks=pytest.mark.slow)])
 def test_kill_9_in_a_batch_of_ten_loses_nothing_and_repeats_nothing(tmp_path, box_files, where):
     log, out = tmp_path / "log", tmp_path / "out"
 

@@ -306,6 +306,7 @@ def test_scenes_of_a_film_move_the_object_and_turn_everything(fake_synthesizer):
     assert first.hands[1] is None
 
 
+@pytest.mark.slow
 def test_a_real_test_puts_the_grasp_that_holds_before_one_with_better_scores(
     tmp_path, box_files, monkeypatch, no_window
 ):

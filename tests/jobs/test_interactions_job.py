@@ -289,6 +289,7 @@ run_sample_job(SampleJob(checkpoint=Path({checkpoint!r}), out=Path({out!r}), num
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
 def test_after_kill_9_the_same_command_finishes_and_no_scrap_stays(checkpoint, tmp_path, sampled):
     out, here = tmp_path / "out", Path(__file__).parent
@@ -354,6 +355,7 @@ def test_methods_that_ask_a_prior_ask_the_shipped_one_if_none_is_named(options, 
     assert GraspJob(meshes=("a.obj",), out=Path("o"), **options).prior_folder == asks
 
 
+@pytest.mark.slow
 def test_by_default_the_prior_is_asked_and_the_optimiser_where_it_cannot_see(
     checkpoint, tmp_path, box_files
 ):

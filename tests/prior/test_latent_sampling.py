@@ -110,6 +110,7 @@ def test_noise_is_unit_and_different_in_every_row():
     assert correlation.abs().max() < 0.2
 
 
+@pytest.mark.slow
 def test_dpm_needs_fewer_steps_than_ddim_on_a_smooth_posterior():
     """Two Gaussians have no closed sampler, but a fine path is a good one."""
     members = torch.randn(400, *LAYOUT.shape, generator=torch.Generator().manual_seed(0)).double()

@@ -232,6 +232,7 @@ def bad_files(folder):
     return [folder / name for name in files] + [hostile, good, folder / "missing.ckpt"]
 
 
+@pytest.mark.slow
 def test_bad_files_through_the_real_command(tmp_path):
     """One line, exit code 2, no traceback, nothing half-written, nothing run."""
     paths = bad_files(tmp_path)

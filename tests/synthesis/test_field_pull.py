@@ -171,6 +171,7 @@ def test_noise_stays_low_while_the_object_is_hardly_in_the_grid(deepest, step):
     assert highest_step(image, OPTIONS.levels).tolist() == [step]
 
 
+@pytest.mark.slow
 def test_hands_and_object_find_the_interaction_that_the_prior_knows(hand_model, holding):
     mesh = shapes.box((0.12, 0.07, 0.05))
     placed = place_object(mesh, SPEC)

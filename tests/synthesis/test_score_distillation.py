@@ -205,6 +205,7 @@ def test_every_candidate_hears_its_own_prompt(hand_model, known, box_mesh):
     assert not torch.equal(condition.tokens[0], condition.tokens[2])
 
 
+@pytest.mark.slow
 def test_physics_keeps_hands_out_of_the_object(hand_model, known, box_mesh, box_sdf):
     inside = replace(known, T_object_hand=known.T_object_hand.clone())
     middle = inside.T_object_hand[..., :3, 3]

@@ -65,6 +65,7 @@ def test_the_same_seed_gives_the_same_grasps(
     assert torch.equal(again.hands.pose, found.hands.pose)
 
 
+@pytest.mark.slow
 def test_another_seed_gives_others(box_mesh: Mesh, hand_model: HandModel, found: Synthesis):
     other = synthesize(box_mesh, hand_model=hand_model, num=8, seed=2, options=QUICK)
     assert not torch.equal(other.hands.T_object_hand, found.hands.T_object_hand)

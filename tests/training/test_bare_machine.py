@@ -62,6 +62,7 @@ def test_mistakes_are_one_line_with_the_remedy(tmp_path, capsys):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_prior_trains_on_a_bare_machine(files, tmp_path):
     options = ["preset=tiny", "loop.steps=2", "loop.batch=2", "loop.micro=2", "loop.sample_every=2"]
     options += ["sheet.scenes=1", "sheet.steps=2", "task.validation_scenes=1"]

@@ -72,6 +72,7 @@ def test_sigterm_ends_a_run_with_a_checkpoint(straight, tmp_path):
     assert (tmp_path / TRAIN_FILE).read_text() == (straight / TRAIN_FILE).read_text()
 
 
+@pytest.mark.slow
 def test_two_processes_have_the_curve_of_one(straight, tmp_path):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

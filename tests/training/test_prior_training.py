@@ -73,6 +73,7 @@ def test_the_same_command_goes_on_and_another_one_is_refused(run, config):
         train_prior(replace(config, preset="small"), run)
 
 
+@pytest.mark.slow
 def test_a_run_that_stopped_goes_on_to_the_same_prior(run, config, tmp_path):
     stops = replace(config.loop, save_every=1)
     first = train_prior(replace(config, loop=stops), tmp_path / "run", minutes=1e-6)
@@ -89,6 +90,7 @@ def changed(run, start, end):
     return {n for n, p in start.named_parameters() if not torch.equal(p, other[n])}
 
 
+@pytest.mark.slow
 def test_the_three_variants_of_the_paper(run, config, tmp_path):
     """Scratch ignores the checkpoint; semi-frozen moves input and output layers; full moves all."""
     source = run / "prior"
