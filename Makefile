@@ -23,7 +23,7 @@ demo: $(READY)  ## two hands on a built-in casserole: results and pictures in ou
 	$(BIN)/bghop grasp casserole --out out/demo --overwrite
 	@echo "Look at out/demo/grasps.png; out/demo/grasp_000.glb is the best grasp as a scene."
 
-test: $(READY)  ## the fast tests (under 5 minutes on two cores)
+test: $(READY)  ## the fast tests (8 minutes on two cores of 2 GHz)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile --jaxtyping-packages=bghop,beartype.beartype
 
 test-all: $(READY)  ## the slow tests and those that need other packages or files, too
