@@ -28,3 +28,8 @@ def test_one_hand_is_enough_for_a_law():
     postures = Postures.of(angles)
     torch.testing.assert_close(postures.mean.float(), angles[0])
     torch.testing.assert_close(postures.spread.float(), torch.full((15, 3), 0.05))
+
+
+def test_a_law_goes_to_a_device():
+    postures = Postures.of(torch.zeros(1, 15, 3)).to("meta")
+    assert {value.device.type for value in vars(postures).values()} == {"meta"}

@@ -126,6 +126,10 @@ def test_postures_come_back_with_the_checkpoint(prior, folder):
     save_file({**tensors, "postures.mean": torch.zeros(3, 3)}, folder / WEIGHTS)
     with pytest.raises(CheckpointError, match=r"postures.mean has a wrong shape"):
         load_prior(folder)
+    del tensors["postures.precision"]
+    save_file(tensors, folder / WEIGHTS)
+    with pytest.raises(CheckpointError, match=r"postures.precision is missing"):
+        load_prior(folder)
 
 
 def test_samples_are_bent_as_the_data_are(prior, hands):

@@ -149,7 +149,8 @@ def skeletons_of(
         rest_joints=rest.flatten(0, 1),
         axes=model.anatomy.axes.double().expand(pairs, 2, 15, 3, 3).flatten(0, 1),
         limits=limits,
-        postures=postures or Postures.within(limits),
+        # A checkpoint's postures are read to the CPU, wherever its networks go.
+        postures=(postures or Postures.within(limits)).to(limits.device),
         shape_directions=free.expand(pairs, *free.shape).flatten(0, 1),
     )
 

@@ -44,6 +44,10 @@ class Postures:
         eye = torch.eye(9, dtype=torch.float64, device=angles.device)
         return Postures(mean=mean, precision=torch.linalg.inv(covariance + _SOFT**2 * eye))
 
+    def to(self, device: torch.device | str) -> "Postures":
+        """The same law on a device."""
+        return Postures(mean=self.mean.to(device), precision=self.precision.to(device))
+
     @property
     def spread(self) -> Float[Tensor, "bone=15 3"]:
         """Standard deviation of each angle."""

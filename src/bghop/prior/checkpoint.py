@@ -216,10 +216,12 @@ def _load_tensors(path: Path, networks: dict[str, nn.Module]) -> Postures | None
             {name: value.to(wanted[name].dtype) for name, value in found.items()}
         )
     own = {name: tensors.get(f"postures.{name}") for name in POSTURE_SHAPES}
-    wrong = [k for k, v in own.items() if v is not None and v.shape != POSTURE_SHAPES[k]]
-    if wrong:
-        raise CheckpointError(f"{path}: postures.{wrong[0]} has a wrong shape: write it again")
-    mean, precision = own["mean"], own["precision"]
-    if mean is None or precision is None:
+    if all(value is None for value in own.values()):
         return None
-    return Postures(mean=mean.double(), precision=precision.double())
+    found: dict[str, Tensor] = {}
+    for name, value in own.items():
+        if value is None or value.shape != POSTURE_SHAPES[name]:
+            what = "is missing" if value is None else "has a wrong shape"
+            raise CheckpointError(f"{path}: postures.{name} {what}: copy the checkpoint again")
+        found[name] = value.double()
+    return Postures(**found)
