@@ -69,7 +69,7 @@ def make_spheres(model: HandModel) -> HandSpheres:
     at_rest = model.bone_joints[:, bone] + centre
     gap = torch.cdist(at_rest, at_rest) - OVERLAP * (radius[..., None, :] + radius[..., None])
     # Neighbours that are this near at rest are near in every pose.
-    may_touch = _separate_pairs(bones).to(device) & (gap > 0).all(0)
+    may_touch = _separate_pairs(bone) & (gap > 0).all(0)
     return HandSpheres(bone=bone, centre=centre, radius=radius, may_touch=may_touch)
 
 
@@ -81,7 +81,7 @@ def summed_overlap(
     """Sum over all pairs of `reach - distance` where that is positive, with gradients.
 
     Of thousands of pairs some dozens overlap: those are found without gradients, by squared
-    distances from one matrix product, and only they are measured (docs/decisions.md).
+    distances from one matrix product, and only they are measured (`benchmarks/energy.py`).
 
     Args:
         first: Centres of balls, metres.
@@ -109,32 +109,18 @@ def summed_overlap(
     return overlap.new_zeros(batch.numel()).index_add(0, row, overlap).reshape(batch)
 
 
-def _finger(bone: int) -> int:
-    """-1 for the palm, 0..4 for thumb to little finger."""
-    return -1 if bone == 0 else (bone - 1) // 3
-
-
-def _separate_pairs(bones: list[int]) -> Bool[Tensor, "sphere sphere"]:
-    """Different fingers, or a middle or end segment against the palm.
+def _separate_pairs(bone: Int[Tensor, "sphere"]) -> Bool[Tensor, "sphere sphere"]:
+    """Different fingers, or a middle or end segment against the palm; the upper triangle.
 
     Bases of neighbours are left out, because their skin always touches.
     """
-    num = len(bones)
-    pairs = torch.zeros(num, num, dtype=torch.bool)
-    for i in range(num):
-        for j in range(i + 1, num):
-            a, b = bones[i], bones[j]
-            if _finger(a) == _finger(b):
-                continue
-            bases = [BONE_PARENTS[bone] in (0, -1) for bone in (a, b)]
-            pairs[i, j] = not (
-                all(bases)
-                or (
-                    -1 in (_finger(a), _finger(b))
-                    and any(base and bone != 0 for base, bone in zip(bases, (a, b), strict=True))
-                )
-            )
-    return pairs
+    finger = (bone - 1).div(3, rounding_mode="floor")  # -1: the palm
+    palm = finger < 0
+    base = torch.tensor(BONE_PARENTS, device=bone.device)[bone] <= 0
+    either_palm = palm[:, None] | palm
+    either_base = (base & ~palm)[:, None] | (base & ~palm)
+    touching = (base[:, None] & base) | (either_palm & either_base)
+    return ((finger[:, None] != finger) & ~touching).triu(1)
 
 
 def forearm_points(
