@@ -83,6 +83,29 @@ def test_a_data_set_is_made_kept_continued_and_refused(tmp_path, capsys, monkeyp
     assert "other options" in capsys.readouterr().err
 
 
+def test_a_set_that_is_stopped_is_finished_with_more_or_fewer_objects(
+    tmp_path, capsys, monkeypatch
+):
+    out, made = tmp_path / "set", []
+    first = data_synthesize._make_part
+
+    def stopped(*task):
+        if len(made) == 2:
+            raise KeyboardInterrupt
+        made.append(task)
+        return first(*task)
+
+    monkeypatch.setattr(data_synthesize, "_make_part", stopped)
+    more, less = arguments(out), arguments(out)
+    more[more.index("3")], less[less.index("3")] = "5", "4"
+    assert main(more) == 130
+    assert main(less) == 0  # both parts were there
+    assert len(made) == 2
+    assert len(read_reports(out / "provenance.parquet")) == 4
+    assert main(more) == 2
+    assert "finished with 4 objects" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_equal_commands_make_equal_files(tmp_path):
     first, second = tmp_path / "first", tmp_path / "second"

@@ -101,13 +101,14 @@ def failure(options: MakeOptions, seed: int, number: int, error: BghopError) -> 
     )  # fmt: skip
 
 
-def part_is_whole(folder: Path, header: dict[str, Any]) -> bool:
-    """Whether a part with this header is finished."""
+def part_is_whole(folder: Path, header: dict[str, Any], num: int) -> bool:
+    """Whether a part of `num` objects with this header is finished."""
     try:
         found = read_table(folder / PROVENANCE_FILE, PROVENANCE).header
     except DataError:
         return False
-    return all(found.get(key) == value for key, value in header.items())
+    same = all(found.get(key) == value for key, value in header.items())
+    return same and len(found.get("objects", [])) == num
 
 
 def read_reports(path: Path) -> list[ObjectReport]:

@@ -23,7 +23,7 @@ from bghop.datagen.parts import (
     read_reports,
     write_part,
 )
-from bghop.errors import BghopError
+from bghop.errors import BghopError, ResultError
 from bghop.hands.model import HandModel
 from bghop.hands.open_hand import load_open_hand
 from bghop.jobs.data_folder import DataFolder
@@ -35,7 +35,11 @@ from bghop.processes import run_all
 from bghop.version import __version__
 
 PART = 8
-"""Objects that are made in one go; what a kill can lose on each core."""
+"""Objects that are made in one go; what a kill can lose on each core.
+
+A part depends on its number alone, not on how many there are: a set that is stopped may be finished
+with fewer objects, or with more.
+"""
 STATE_FILE = "dataset.json"
 _FORMAT, _FORMAT_VERSION = "bghop-dataset", 1
 
@@ -85,7 +89,8 @@ def run_synthesize_data(
         listener: Hears of the progress.
 
     Raises:
-        BghopError: An option or the folder cannot be used, or no candidate was accepted.
+        BghopError: An option or the folder cannot be used (it is finished with another number of
+            objects, say), or no candidate was accepted.
     """
     start = time.perf_counter()
     check_data_options(job)
@@ -98,14 +103,20 @@ def run_synthesize_data(
     )  # fmt: skip
     settings = {
         "format_version": _FORMAT_VERSION, "bghop_version": __version__, "seed": job.seed,
-        "objects": job.objects, "options": asdict(options),
+        "options": asdict(options),
     }  # fmt: skip
     folder = DataFolder(
         path=job.out, state_file=STATE_FILE, format=_FORMAT, settings=settings,
         files=(RECORDS_FILE, OBJECTS_FILE, PROVENANCE_FILE),
     )  # fmt: skip
     header = {"job": folder.identity}
-    if folder.finished(overwrite=job.overwrite) is not None:
+    facts = folder.finished(overwrite=job.overwrite)
+    if facts is not None:
+        if facts.get("objects") != job.objects:
+            raise ResultError(
+                f"{job.out} is finished with {facts.get('objects')} objects: add --overwrite to "
+                "replace it or choose another --out"
+            )
         reports = read_reports(job.out / PROVENANCE_FILE)
         return SynthesizedData(
             out=job.out, state="kept", objects=tuple(reports), seconds=time.perf_counter() - start
@@ -115,7 +126,7 @@ def run_synthesize_data(
     tasks = [
         (options, job.seed, range(k * PART, min(job.objects, (k + 1) * PART)), part, header)
         for k, part in enumerate(parts)
-        if not part_is_whole(part, header)
+        if not part_is_whole(part, header, min(PART, job.objects - k * PART))
     ]
     done = job.objects - sum(len(task[2]) for task in tasks)
     accepted = 0
@@ -131,7 +142,7 @@ def run_synthesize_data(
         if report.error:
             listener.said(f"{report.key} could not be made and is left out: {report.error}")
     write_data_report(job.out, reports, pictures=job.pictures, say=listener.said)
-    folder.finish()
+    folder.finish(objects=job.objects)
     listener.stage("report", 1, 1)
     return SynthesizedData(
         out=job.out, state="done", objects=tuple(reports), seconds=time.perf_counter() - start
