@@ -71,7 +71,7 @@ def drawn(run: Path) -> bytes:
         axes.set_yscale("log")
         axes.set_xlabel("step")
         axes.set_ylabel("denoising loss")
-        axes.legend(ncols=2)
+        axes.legend(ncols=3, loc="lower left", bbox_to_anchor=(0.0, 1.0))
     return png.getvalue()
 
 
