@@ -106,6 +106,28 @@ def test_a_set_that_is_stopped_is_finished_with_more_or_fewer_objects(
     assert "finished with 4 objects" in capsys.readouterr().err
 
 
+def test_a_part_that_was_shorter_is_made_again_when_there_are_to_be_more_objects(
+    tmp_path, monkeypatch
+):
+    out, made = tmp_path / "set", []
+    first, join = data_synthesize._make_part, data_synthesize.join_parts
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(
+        data_synthesize, "_make_part", lambda *task: made.append(list(task[2])) or first(*task)
+    )
+    monkeypatch.setattr(data_synthesize, "join_parts", killed)
+    assert main(arguments(out)) == 130
+    monkeypatch.setattr(data_synthesize, "join_parts", join)
+    more = arguments(out)
+    more[more.index("3")] = "4"
+    assert main(more) == 0
+    assert made == [[0, 1], [2], [2, 3]]
+    assert len(read_reports(out / "provenance.parquet")) == 4
+
+
 @pytest.mark.slow
 def test_equal_commands_make_equal_files(tmp_path):
     first, second = tmp_path / "first", tmp_path / "second"

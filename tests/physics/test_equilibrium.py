@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.optimize import minimize
+from torch import Tensor
 
 from bghop.physics.equilibrium import (
     GRAVITY,
@@ -40,11 +41,17 @@ def error_of(contacts: Contacts, mass: float, friction: float = 0.8) -> float:
     return float(balance_error(contacts, forces, loads(mass), centre=CENTRE, length=RADIUS))
 
 
+def in_cone(force: Tensor, inward: Tensor, limit: Tensor, friction: float) -> Tensor:
+    """`project_to_cone` of forces whose last axis is x, y, z: each a contact of its own."""
+    rows = project_to_cone(force[..., None], inward[..., None], limit[..., None], friction)
+    return rows.squeeze(-1)
+
+
 def test_forces_of_a_projection_lie_in_the_cone_and_below_the_limit():
     torch.manual_seed(0)
     force = 10 * torch.randn(500, 3)
     inward = torch.nn.functional.normalize(torch.randn(500, 3), dim=-1)
-    inside = project_to_cone(force, inward, torch.full((500,), 4.0), 0.5)
+    inside = in_cone(force, inward, torch.full((500,), 4.0), 0.5)
     normal = (inside * inward).sum(-1)
     slip = (inside - normal[:, None] * inward).norm(dim=-1)
     assert (normal >= -1e-5).all()
@@ -59,7 +66,7 @@ def test_projection_without_limit_is_the_nearest_point_of_the_cone():
     slip = np.linalg.norm(samples[:, :2], axis=1)
     cone = samples[slip <= 0.7 * samples[:, 2]]
     for force in rng.normal(size=(20, 3)):
-        ours = project_to_cone(
+        ours = in_cone(
             torch.tensor(force, dtype=torch.float32), inward, torch.tensor(1e6), 0.7
         ).numpy()
         best_sampled = np.linalg.norm(cone - force, axis=1).min()
@@ -68,7 +75,7 @@ def test_projection_without_limit_is_the_nearest_point_of_the_cone():
 
 def test_points_inside_the_cone_stay():
     force = torch.tensor([[0.1, 0.0, 1.0]])
-    same = project_to_cone(force, torch.tensor([[0.0, 0.0, 1.0]]), torch.tensor([5.0]), 0.5)
+    same = in_cone(force, torch.tensor([[0.0, 0.0, 1.0]]), torch.tensor([5.0]), 0.5)
     torch.testing.assert_close(same, force)
 
 

@@ -1,11 +1,12 @@
-"""Overlap of balls: equal to the sum over all pairs, with the same gradients."""
+"""Balls of a hand: which may touch, and how much they overlap, with gradients."""
 
 import pytest
 import torch
 from dense_overlap import dense_overlap
 from torch import Tensor
 
-from bghop.synthesis.spheres import summed_overlap
+from bghop.hands.open_hand import load_open_hand
+from bghop.synthesis.spheres import make_spheres, summed_overlap
 
 
 def balls(*shape: int, offset: float = 0.0) -> Tensor:
@@ -62,3 +63,16 @@ def test_equal_centres_have_a_finite_gradient() -> None:
     torch.testing.assert_close(found, torch.tensor([0.08]), rtol=1e-3, atol=1e-4)
     (gradient,) = torch.autograd.grad(found.sum(), centres)
     assert bool(gradient.isfinite().all())
+
+
+def test_pairs_that_may_not_touch_are_of_different_fingers_or_of_a_segment_and_the_palm() -> None:
+    spheres = make_spheres(load_open_hand())
+    pairs, bone = spheres.may_touch, spheres.bone.tolist()
+    assert not bool(pairs.tril().any())
+    found = {tuple(sorted((bone[i], bone[j]))) for i, j in pairs.nonzero().tolist()}
+    palm, tips, bases = 0, (3, 6, 9, 12, 15), (1, 4, 7, 10, 13)
+    finger = {number: (number - 1) // 3 for number in range(16)}
+    assert all((a, b) in found for a in tips for b in tips if a < b)
+    assert {(palm, tip) for tip in tips} <= found
+    assert not any(finger[a] == finger[b] for a, b in found)
+    assert not any(a in (palm, *bases) and b in bases for a, b in found)

@@ -34,24 +34,15 @@ class Contacts:
 
 
 def project_to_cone(
-    force: Float[Tensor, "*#batch 3"],
-    inward: Float[Tensor, "*#batch 3"],
-    limit: Float[Tensor, "*#batch"],
-    friction: float | Float[Tensor, "*#batch"],
-) -> Float[Tensor, "*out 3"]:
-    """Nearest force in the friction cone about `inward`, then scaled to a normal part <= limit."""
-    mu = friction[..., None] if isinstance(friction, Tensor) else friction
-    rows = _project_rows(force[..., None], inward[..., None], limit[..., None], mu)
-    return rows.squeeze(-1)
+    force: Float[Tensor, "*#batch 3 contact"],
+    inward: Float[Tensor, "*#batch 3 contact"],
+    limit: Float[Tensor, "*#batch contact"],
+    friction: float | Float[Tensor, "load 1"],
+) -> Float[Tensor, "*out 3 contact"]:
+    """Nearest force in the friction cone about `inward`, then scaled to a normal part <= limit.
 
-
-def _project_rows(
-    force: Float[Tensor, "*#batch 3 n"],
-    inward: Float[Tensor, "*#batch 3 n"],
-    limit: Float[Tensor, "*#batch n"],
-    friction: float | Float[Tensor, "#load 1"],
-) -> Float[Tensor, "*out 3 n"]:
-    """As `project_to_cone`, with contacts along the last axis, which is what memory likes."""
+    Contacts lie along the last axis, so that sums over three components are sums of whole rows.
+    """
     normal = (force * inward).sum(-2)
     tangent = force - normal[..., None, :] * inward
     slip = tangent.square().sum(-2).sqrt()
@@ -142,7 +133,7 @@ def holding_forces(
     forces = (
         torch.zeros(*batch, len(loads), 3, num, dtype=arm.dtype, device=arm.device)
         if start is None
-        else _project_rows(start.mT, inward, limit, mu)
+        else project_to_cone(start.mT, inward, limit, mu)
     )
     momentum, look = 1.0, forces
     small = tolerance * loads.norm(dim=-1)
@@ -152,7 +143,7 @@ def holding_forces(
         if tolerance and step_number % 8 == 7 and bool((error.norm(dim=-1) < small).all()):
             break
         moved = flat - (step * error) @ to_wrench.mT
-        new = _project_rows(moved.unflatten(-1, (3, num)), inward, limit, mu)
+        new = project_to_cone(moved.unflatten(-1, (3, num)), inward, limit, mu)
         for group in groups:
             total = (new[..., group] * inward[..., group]).sum((-1, -2), keepdim=True)
             new[..., group] *= (group_limit / total.clamp_min(1e-9)).clamp_max(1)
