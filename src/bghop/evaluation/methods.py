@@ -4,7 +4,6 @@ Candidates come in the order of the method's own score, best first. The benchmar
 methods' candidates by the same rule (faults, energy, given order; `evaluation.ranking`).
 """
 
-import re
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from bghop.errors import OptionError
+from bghop.evaluation.method_names import NUMBERED_WORDS, numbered_method
 from bghop.fields.grid_spec import GridSpec
 from bghop.fields.hand_field import hand_field
 from bghop.fields.recover import recover_hands
@@ -32,7 +32,6 @@ from bghop.synthesis.refine import RefineOptions, best_hands
 from bghop.synthesis.synthesize import Synthesis, SynthesizeOptions, synthesize
 
 Up = tuple[float, float, float]
-_NUMBERED = re.compile(r"^(optimize|random-refined)@([1-9]\d*)$")
 _TOUCH = 1e-4
 """Metres between skin and surface that count as touching."""
 _MARGIN = 0.005
@@ -218,13 +217,10 @@ def find_method(name: str, methods: dict[str, Method] | None = None) -> Method:
     known = METHODS if methods is None else methods
     if name in known:
         return known[name]
-    numbered = _NUMBERED.match(name)
-    if numbered is None:
-        raise OptionError(
-            f"method {name} is unknown: use {', '.join(known)}, optimize@STEPS or "
-            "random-refined@TIMES"
-        )
-    count = int(numbered[2])
-    if numbered[1] == "optimize":
+    numbered = numbered_method(name)
+    if numbered is None or numbered[1] < 1:
+        raise OptionError(f"method {name} is unknown: use {', '.join(known)}, {NUMBERED_WORDS}")
+    kind, count = numbered
+    if kind == "optimize":
         return partial(optimized, steps=count)
     return partial(random_refined, times=count)

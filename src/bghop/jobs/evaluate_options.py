@@ -1,11 +1,11 @@
 """What a benchmark job is told, and the checks that need neither torch nor the files."""
 
-import re
 import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bghop.errors import OptionError
+from bghop.evaluation.method_names import NUMBERED_WORDS, numbered_method
 from bghop.prior.shipped import SHIPPED_PRIOR
 from bghop.processes import MOST_WORKERS, available_cores
 
@@ -14,7 +14,6 @@ METHODS = ("optimize", "random", "random-refined", "reference", "recovered")
 `random-refined@TIMES` has so many times the hands."""
 PRIOR_METHODS = ("mixed", "prior", "prior-raw", "prior-no-text", "sds")
 """Those of bghop.evaluation.prior_methods."""
-_NUMBERED = re.compile(r"^(optimize|random-refined)@(\d{1,6})$")
 MOST_GRASPS = 1000
 MOST_STEPS, MOST_TIMES = 100_000, 100
 
@@ -98,15 +97,13 @@ def check_method(name: str) -> None:
         OptionError: With the names that do.
     """
     there = ", ".join((*METHODS, *PRIOR_METHODS))
-    numbered = _NUMBERED.match(name)
+    numbered = numbered_method(name)
     if numbered is None and name not in (*METHODS, *PRIOR_METHODS):
-        raise OptionError(
-            f"method {name} is unknown: use {there}, optimize@STEPS or random-refined@TIMES"
-        )
+        raise OptionError(f"method {name} is unknown: use {there}, {NUMBERED_WORDS}")
     if numbered is not None:
-        steps = numbered[1] == "optimize"
+        steps = numbered[0] == "optimize"
         most, what = (MOST_STEPS, "the number of steps") if steps else (MOST_TIMES, "the factor")
-        if not 1 <= int(numbered[2]) <= most:
+        if not 1 <= numbered[1] <= most:
             raise OptionError(f"method {name}: {what} is out of range, use 1 to {most}")
 
 
