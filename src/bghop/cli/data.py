@@ -23,6 +23,7 @@ from bghop.cli.data_import import (
     OakInk2,
     Taco,
 )
+from bghop.jobs.data_listener import DataListener
 
 if TYPE_CHECKING:
     from bghop.jobs.data_synthesize import SynthesizedData
@@ -80,27 +81,11 @@ class Synthesize:
             overwrite=self.overwrite,
         )
         check_data_options(job)  # before torch is imported: a typing error is told at once
-        from bghop.cli.progress import Talker
-        from bghop.jobs.data_synthesize import DataListener, run_synthesize_data
+        from bghop.jobs.data_synthesize import run_synthesize_data
 
-        talker, quiet = Talker(quiet=self.quiet), self.quiet
-        lines = not quiet and not sys.stderr.isatty()  # a terminal has the bar
-
-        class Teller(DataListener):
-            def stage(self, stage: str, done: int, total: int) -> None:
-                talker.stage("data", stage, done, total)
-
-            def part(self, done: int, total: int, accepted: int) -> None:
-                if lines:
-                    words = f"data: {done} of {total} objects, {accepted} interactions"
-                    print(words, file=sys.stderr, flush=True)
-
-            def said(self, message: str) -> None:
-                if not quiet:
-                    print(message, file=sys.stderr)
-
+        talker = _Teller(quiet=self.quiet)
         try:
-            made = run_synthesize_data(job, listener=Teller())
+            made = run_synthesize_data(job, listener=talker)
         finally:
             talker.close()
         if self.json:
@@ -108,6 +93,31 @@ class Synthesize:
         elif not self.quiet:
             print(_words(made))
         return 0
+
+
+class _Teller(DataListener):
+    """A bar on a terminal, plain lines elsewhere."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        from bghop.cli.progress import Talker
+
+        self._quiet, self._talker = quiet, Talker(quiet=quiet)
+
+    def stage(self, stage: str, done: int, total: int) -> None:
+        self._talker.stage("data", stage, done, total)
+
+    def part(self, done: int, total: int, accepted: int | None = None) -> None:
+        if not self._quiet and not sys.stderr.isatty():  # a terminal has the bar
+            found = "" if accepted is None else f", {accepted} interactions"
+            print(f"data: {done} of {total} objects{found}", file=sys.stderr, flush=True)
+
+    def said(self, message: str) -> None:
+        if not self._quiet:
+            print(message, file=sys.stderr)
+
+    def close(self) -> None:
+        """Takes the bar off the screen."""
+        self._talker.close()
 
 
 def _numbers(made: "SynthesizedData") -> dict[str, object]:
@@ -131,6 +141,58 @@ def _words(made: "SynthesizedData") -> str:
         f"{made.out}: {made.accepted} interactions with {len(made.objects)} objects{before}; "
         f"{share:.0%} of the candidates, {rate:.1f} /s and core; see {made.out / 'report.html'}"
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objects:
+    """Make objects with their words and no hands, for `bghop train objects`.
+
+    Writes records.parquet and objects.parquet. The same command continues after an interruption;
+    the same seed makes the same objects, those of `synthesize`. Needs the extra bghop[train].
+    """
+
+    out: Annotated[Path, tyro.conf.arg(metavar="DIR")]
+    """Folder of the data set."""
+    objects: Annotated[int, tyro.conf.arg(metavar="N")] = 3000
+    """Objects; families take turns."""
+    families: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME [NAME ...]")] = ()
+    """Families of objects; all that are not held out if not given."""
+    seed: Annotated[int, tyro.conf.arg(metavar="S")] = 0
+    """Of everything."""
+    workers: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
+    """Processes, one core each; the data do not depend on it. None: as many as there are cores."""
+    overwrite: bool = False
+    """Replace another data set in --out."""
+    quiet: bool = False
+    """Print nothing but errors."""
+    json: bool = False
+    """Print one JSON object on stdout at the end."""
+
+    def run(self) -> int:
+        """Makes the objects; the exit code."""
+        from bghop.jobs.data_options import ObjectsJob, check_data_options
+        from bghop.processes import available_cores
+
+        job = ObjectsJob(
+            out=self.out, objects=self.objects, families=self.families, seed=self.seed,
+            workers=available_cores() if self.workers is None else self.workers,
+            overwrite=self.overwrite,
+        )  # fmt: skip
+        check_data_options(job)
+        from bghop.jobs.data_objects import run_objects_job
+
+        talker = _Teller(quiet=self.quiet)
+        try:
+            made = run_objects_job(job, listener=talker)
+        finally:
+            talker.close()
+        if self.json:
+            facts = {"out": str(made.out), "state": made.state, "objects": made.objects}
+            print(json.dumps(facts))
+        elif not self.quiet:
+            before = " (finished before)" if made.state == "kept" else ""
+            print(f"{made.out}: {made.objects} objects{before}")
+        return 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,6 +255,7 @@ class Data:
 
     verb: (
         Annotated[Synthesize, tyro.conf.subcommand("synthesize", prefix_name=False)]
+        | Annotated[Objects, tyro.conf.subcommand("objects", prefix_name=False)]
         | Annotated[Arctic, tyro.conf.subcommand("arctic", prefix_name=False)]
         | Annotated[Grab, tyro.conf.subcommand("grab", prefix_name=False)]
         | Annotated[DexYcb, tyro.conf.subcommand("dexycb", prefix_name=False)]

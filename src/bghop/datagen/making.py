@@ -187,6 +187,20 @@ def make(
     )
 
 
+def make_object(
+    options: MakeOptions, seed: int, number: int, model: HandModel
+) -> tuple[StoredObject, Records]:
+    """Object `number` alone: a record without hands for each of its words."""
+    shape = make_shape(options, seed, number)
+    num = len(FAMILIES[shape.sample.family].texts)
+    absent = HandParameters(
+        present=torch.zeros(num, 2, dtype=torch.bool),
+        T_object_hand=torch.eye(4).expand(num, 2, 4, 4), pose=torch.zeros(num, 2, 15, 3),
+        shape=torch.zeros(num, 2, model.num_shape),
+    )  # fmt: skip
+    return _stored(shape), _records(shape, absent, model, torch.zeros(model.num_shape), seed)
+
+
 def _rows(checked: Checked, rows: torch.Tensor) -> Checked:
     return Checked(
         reason=tuple(checked.reason[i] for i in rows.tolist()), depth_mm=checked.depth_mm[rows],

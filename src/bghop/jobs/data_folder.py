@@ -66,6 +66,20 @@ class DataFolder:
         whole = all((self.path / name).exists() for name in self.files)
         return content if content.get("state") == "finished" and whole else None
 
+    def finished_with(self, objects: int, *, overwrite: bool) -> bool:
+        """Whether the data of this job are complete, with so many objects.
+
+        Raises:
+            ResultError: As `finished`, or they are complete with another number of objects.
+        """
+        facts = self.finished(overwrite=overwrite)
+        if facts is not None and facts.get("objects") != objects:
+            raise ResultError(
+                f"{self.path} is finished with {facts.get('objects')} objects: add --overwrite to "
+                "replace it or choose another --out"
+            )
+        return facts is not None
+
     def begin(self, *, overwrite: bool) -> None:
         """Make the folder, take away what a killed run (or another set) left, say that it runs."""
         with writing(self.path):

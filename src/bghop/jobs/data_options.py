@@ -9,35 +9,42 @@ from bghop.processes import MOST_WORKERS, available_cores
 
 
 @dataclass(frozen=True, kw_only=True)
-class SynthesizeDataJob:
-    """A data set to make."""
+class ObjectsJob:
+    """Objects to make."""
 
     out: Path
     objects: int = 200
-    grasps: int = 24
-    """Candidates an object."""
-    hands: Literal["both", "one"] = "both"
     families: tuple[str, ...] = ()
     """Names; those for training if empty."""
     seed: int = 0
-    hold_every: int = 40
-    """Every so many-th object is also tested by simulation; 0 for none."""
     workers: int = field(default_factory=available_cores)
-    pictures: bool = True
     overwrite: bool = False
 
 
-def check_data_options(job: SynthesizeDataJob) -> None:
+@dataclass(frozen=True, kw_only=True)
+class SynthesizeDataJob(ObjectsJob):
+    """A data set to make: objects and grasps of them."""
+
+    grasps: int = 24
+    """Candidates an object."""
+    hands: Literal["both", "one"] = "both"
+    hold_every: int = 40
+    """Every so many-th object is also tested by simulation; 0 for none."""
+    pictures: bool = True
+
+
+def check_data_options(job: ObjectsJob) -> None:
     """Refuse what cannot be done.
 
     Raises:
         OptionError: A number is out of range.
     """
     bounds = {
-        "objects": (job.objects, 1, 10**6), "grasps": (job.grasps, 1, 1024),
-        "workers": (job.workers, 1, MOST_WORKERS), "seed": (job.seed, 0, 2**62),
-        "hold-every": (job.hold_every, 0, 10**6),
+        "objects": (job.objects, 1, 10**6), "workers": (job.workers, 1, MOST_WORKERS),
+        "seed": (job.seed, 0, 2**62),
     }  # fmt: skip
+    if isinstance(job, SynthesizeDataJob):
+        bounds |= {"grasps": (job.grasps, 1, 1024), "hold-every": (job.hold_every, 0, 10**6)}
     for name, (value, low, high) in bounds.items():
         if not low <= value <= high:
             raise OptionError(f"--{name} {value} is out of range: use {low} to {high}")

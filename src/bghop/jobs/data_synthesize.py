@@ -23,10 +23,11 @@ from bghop.datagen.parts import (
     read_reports,
     write_part,
 )
-from bghop.errors import BghopError, ResultError
+from bghop.errors import BghopError
 from bghop.hands.model import HandModel
 from bghop.hands.open_hand import load_open_hand
 from bghop.jobs.data_folder import DataFolder
+from bghop.jobs.data_listener import DataListener
 from bghop.jobs.data_options import SynthesizeDataJob, check_data_options
 from bghop.jobs.data_report import write_data_report
 from bghop.objects.catalog import family_named
@@ -66,19 +67,6 @@ class SynthesizedData:
         return sum(report.seconds for report in self.objects)
 
 
-class DataListener:
-    """Hears what a job does; this base class ignores it."""
-
-    def stage(self, stage: str, done: int, total: int) -> None:
-        """`done` of `total` steps of a stage are over."""
-
-    def part(self, done: int, total: int, accepted: int) -> None:
-        """Some more objects are made; `accepted` interactions in this run so far."""
-
-    def said(self, message: str) -> None:
-        """Something worth a line."""
-
-
 def run_synthesize_data(
     job: SynthesizeDataJob, *, listener: DataListener | None = None
 ) -> SynthesizedData:
@@ -110,13 +98,7 @@ def run_synthesize_data(
         files=(RECORDS_FILE, OBJECTS_FILE, PROVENANCE_FILE),
     )  # fmt: skip
     header = {"job": folder.identity}
-    facts = folder.finished(overwrite=job.overwrite)
-    if facts is not None:
-        if facts.get("objects") != job.objects:
-            raise ResultError(
-                f"{job.out} is finished with {facts.get('objects')} objects: add --overwrite to "
-                "replace it or choose another --out"
-            )
+    if folder.finished_with(job.objects, overwrite=job.overwrite):
         reports = read_reports(job.out / PROVENANCE_FILE)
         return SynthesizedData(
             out=job.out, state="kept", objects=tuple(reports), seconds=time.perf_counter() - start
