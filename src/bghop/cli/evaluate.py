@@ -34,11 +34,11 @@ class Evaluate:
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")]
     """Folder of the results."""
     methods: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME [NAME ...]")] = (
-        "optimize",
+        "mixed",
         "random",
     )
-    """Any of optimize, optimize@STEPS, random, random-refined, random-refined@TIMES, reference,
-    recovered, mixed, prior, prior-raw, prior-no-text, sds."""
+    """Any of mixed (what `bghop grasp` does), optimize, optimize@STEPS, random, random-refined,
+    random-refined@TIMES, reference, recovered, prior, prior-raw, prior-no-text, sds."""
     checkpoint: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
     """Of the methods that ask a prior; the shipped one if not given."""
     num: Annotated[int, tyro.conf.arg(metavar="N")] = 16

@@ -25,7 +25,8 @@ class EvaluateJob:
     objects: str
     """Name of a built-in set, a folder of meshes, or one mesh file."""
     out: Path
-    methods: tuple[str, ...] = ("optimize", "random")
+    methods: tuple[str, ...] = ("mixed", "random")
+    """What `bghop grasp` does, against the floor."""
     num: int = 16
     """Grasps per object, method and seed."""
     seeds: tuple[int, ...] = (0,)
