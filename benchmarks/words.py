@@ -4,9 +4,11 @@ Draws `--num` interactions for every training family's name and for words that n
 has, brings the hands into contact, and judges each by itself:
 
 * `object`: closed, one piece, longest side 4 to 50 cm (bghop.evaluation.validity);
+* `untorn`: no more handles than any of the six members of the nearest family has (below), their
+  surfaces taken from the same grid at the same level;
 * `held`: at least one finger of both hands in contact;
 * `clear`: no hand deeper than 3 mm;
-* `valid`: all three;
+* `valid`: `object`, `held` and `clear`;
 * `kind`: the nearest of six members of every training family (mean difference of the truncated
   distances, both centred on their box) is of the family that the word means. One in 45 would be by
   chance. `kind_3`: one of its three nearest families is.
@@ -14,11 +16,13 @@ has, brings the hands into contact, and judges each by itself:
 One JSON line per word, one per group with means.
 
     python benchmarks/words.py [--checkpoint DIR] [--num 8] [--words mug box] [--no-refine]
+        [--objects-only]        # draws no hands, which takes a tenth of the time
 """
 
 import argparse
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +41,7 @@ from bghop.objects.seeds import training_rng
 from bghop.objects.splits import training_families
 from bghop.prior.checkpoint import load_prior
 from bghop.prior.prior import Prior
+from bghop.prior.surface import drawn_surface
 from bghop.synthesis.from_prior import sample_interactions, sample_options
 from bghop.synthesis.prior_grasps import best_of_more
 from bghop.threads import one_thread
@@ -63,40 +68,46 @@ def main() -> None:
     parser.add_argument("--steps", type=int)
     parser.add_argument("--words", nargs="*", default=[])
     parser.add_argument("--no-refine", action="store_true")
+    parser.add_argument("--objects-only", action="store_true")
     options = parser.parse_args()
     with one_thread():
         prior, hands = load_prior(options.checkpoint), load_open_hand()
         families = training_families()
         names = list(families)
-        members = known_members(names)
+        members, handles = known_members(prior, names)
         known = {families[name].texts[0]: (name,) for name in names}
         for group, words in (("training", known), ("novel", NOVEL)):
             rows: list[dict[str, float]] = []
             for word, kinds in words.items():
                 if options.words and word not in options.words:
                     continue
-                found = judged(word, kinds, prior, hands, names, members, options)
+                meshes, held = drawn(word, prior, hands, options)
+                found = [
+                    {**judged(mesh, kinds, names, members, handles), **in_hands}
+                    for mesh, in_hands in zip(meshes, held, strict=True)
+                ]
+                for row in found:
+                    if "held" in row:
+                        row["valid"] = row["object"] and row["held"] and row["clear"]
                 rows += found
                 print(json.dumps({"group": group, "word": word, **means(found)}), flush=True)
             if rows:
                 print(json.dumps({"group": group, "samples": len(rows), **means(rows)}), flush=True)
 
 
-def judged(
-    word: str,
-    kinds: tuple[str, ...],
-    prior: Prior,
-    model: HandModel,
-    names: Sequence[str],
-    members: Tensor,
-    options: argparse.Namespace,
-) -> list[dict[str, float]]:
-    """One row of truths per sample."""
+def drawn(
+    word: str, prior: Prior, model: HandModel, options: argparse.Namespace
+) -> tuple[list[Mesh], list[dict[str, float]]]:
+    """Objects, and what is true of the hands on each."""
     sampler = sample_options(prior, steps=options.steps, guidance=options.guidance)
+    if options.objects_only:
+        sampler = replace(sampler, steps=1)
     drawn = sample_interactions(
         prior, model, prompt=word, num=options.num, seed=options.seed, options=sampler
     )
     meshes = [each.mesh for each in drawn]
+    if options.objects_only:
+        return meshes, [{} for _ in meshes]
     hands = stacked([each.hands for each in drawn])
     if not options.no_refine:  # as `bghop sample` does
         found = [
@@ -107,40 +118,47 @@ def judged(
     rows = []
     for i, mesh in enumerate(meshes):
         metrics = measure_grasp(solid_of_mesh(mesh), model, hands.rows(i), time_s=0.0)
-        validity, size = object_validity(mesh), float(mesh.extents.max())
-        whole = validity.plausible and 0.04 <= size <= 0.50
-        held = min(n or 0 for n in metrics.fingers_in_contact) >= 1
         depth = max(d or 0.0 for d in metrics.penetration_depth_mm)
-        order = nearest_families(mesh, names, members)
-        rows.append(
-            {
-                "valid": whole and held and depth < 3,
-                "object": whole,
-                "held": held,
-                "clear": depth < 3,
-                "kind": order[0] in kinds,
-                "kind_3": bool(set(order[:3]) & set(kinds)),
-                "depth_mm": depth,
-                "size_cm": 100 * size,
-            }
-        )
-    return rows
+        held = min(n or 0 for n in metrics.fingers_in_contact) >= 1
+        rows.append({"held": held, "clear": depth < 3, "depth_mm": depth})
+    return meshes, rows
+
+
+def judged(
+    mesh: Mesh, kinds: tuple[str, ...], names: Sequence[str], members: Tensor, handles: list[int]
+) -> dict[str, float]:
+    """What is true of one object."""
+    validity, size = object_validity(mesh), float(mesh.extents.max())
+    order = nearest_families(mesh, names, members)
+    return {
+        "object": validity.plausible and 0.04 <= size <= 0.50,
+        "untorn": validity.genus <= handles[names.index(order[0])],
+        "kind": order[0] in kinds,
+        "kind_3": bool(set(order[:3]) & set(kinds)),
+        "size_cm": 100 * size,
+    }
 
 
 def means(rows: Sequence[dict[str, float]]) -> dict[str, float]:
     return {name: round(float(np.mean([row[name] for row in rows])), 3) for name in rows[0]}
 
 
-def known_members(names: Sequence[str]) -> Tensor:
-    """Distances of some members of each family: family, member, cell."""
-    families, grids = training_families(), []
+def known_members(prior: Prior, names: Sequence[str]) -> tuple[Tensor, list[int]]:
+    """Distances of some members of each family (family, member, cell); most handles of each."""
+    families, grids, handles = training_families(), [], []
+    truncation = prior.codec.first_stage.truncation
     for number, name in enumerate(names):
         # Seed 1: members of the families that are in no data set of seed 0.
         rng = training_rng(1, number)
-        grids += [
-            distances(families[name].mesh(families[name].sample(rng))) for _ in range(MEMBERS)
-        ]
-    return torch.stack(grids).unflatten(0, (len(names), MEMBERS))
+        meshes = [families[name].mesh(families[name].sample(rng)) for _ in range(MEMBERS)]
+        grids += [distances(mesh) for mesh in meshes]
+        counts = [0]
+        for mesh in meshes:
+            fine = centred(mesh, CubeGrid(resolution=64, half_extent=HALF)) / truncation
+            shown = drawn_surface(fine.clamp(-1, 1), prior.codec.spec, truncation=truncation)
+            counts.append(0 if shown is None else object_validity(shown).genus)
+        handles.append(max(counts))
+    return torch.stack(grids).unflatten(0, (len(names), MEMBERS)), handles
 
 
 def nearest_families(mesh: Mesh, names: Sequence[str], members: Tensor) -> list[str]:
@@ -150,12 +168,17 @@ def nearest_families(mesh: Mesh, names: Sequence[str], members: Tensor) -> list[
 
 
 def distances(mesh: Mesh) -> Tensor:
-    """Truncated to 4 cm, centred on the box, every cell of the grid."""
+    """Truncated to 4 cm, centred on the box, every cell of a coarse grid."""
+    coarse = centred(mesh, CubeGrid(resolution=CELLS, half_extent=HALF))
+    return coarse.flatten().clamp(-0.04, 0.04)
+
+
+def centred(mesh: Mesh, cube: CubeGrid) -> Tensor:
+    """Distances with the middle of the box in the middle of the grid."""
     middle = (mesh.vertices.min(0) + mesh.vertices.max(0)) / 2
     T = np.eye(4)
     T[:3, 3] = -middle
-    cube = CubeGrid(resolution=CELLS, half_extent=HALF)
-    return sdf_on_cube(mesh.transformed(T), cube).values.flatten().clamp(-0.04, 0.04)
+    return sdf_on_cube(mesh.transformed(T), cube).values
 
 
 if __name__ == "__main__":

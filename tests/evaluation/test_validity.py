@@ -37,6 +37,18 @@ def test_it_agrees_with_trimesh(mesh):
     assert found.volume_cm3 == pytest.approx(theirs.volume * 1e6, rel=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("mesh", "handles"), [(sphere(0.05), 0), (box((0.1, 0.1, 0.1)), 0), (torus(0.05, 0.02), 1)]
+)
+def test_handles_are_counted(mesh, handles):
+    assert object_validity(mesh).genus == handles
+    pair = Mesh.concatenated([mesh, shifted(torus(0.05, 0.02), (0.3, 0, 0))])
+    assert object_validity(pair).genus == handles + 1
+    soup = Mesh(vertices=mesh.vertices[mesh.faces].reshape(-1, 3),
+                faces=np.arange(3 * len(mesh.faces)).reshape(-1, 3))  # fmt: skip
+    assert object_validity(soup).genus == handles
+
+
 def test_a_hole_is_seen():
     found = object_validity(without_a_face(sphere(0.05)))
     assert (found.closed, found.num_components, found.plausible) == (False, 1, False)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from bghop.prior.checkpoint import load_prior
-from bghop.prior.known_words import KNOWN, led_by_known, likely_words
+from bghop.prior.known_words import KNOWN, led_by_known, likely_words, nearest_known
 from bghop.prior.prior import Prior
 
 KNOWN_WORDS = torch.eye(4)[:3]
@@ -38,6 +38,13 @@ def test_the_ends_of_the_draw_are_words_too():
     text = torch.tensor([[0.1, 0.2, 0.15, 0.9]]).expand(2, 4)
     led = led_by_known(text, KNOWN_WORDS, torch.tensor([0.0, 1.0]))
     assert torch.equal(led, KNOWN_WORDS[[0, 2]])
+
+
+def test_every_text_has_a_nearest_known_word():
+    text = torch.tensor([[0.3, 0.2, 0.1, 0.8], [0.9, 0.0, 0.1, 0.0]])
+    cosine = torch.nn.functional.cosine_similarity(text[:, None], KNOWN_WORDS[None], dim=-1)
+    assert nearest_known(text, KNOWN_WORDS).tolist() == cosine.argmax(1).tolist()
+    assert nearest_known(KNOWN_WORDS, 3 * KNOWN_WORDS).tolist() == list(range(len(KNOWN_WORDS)))
 
 
 def test_lengths_of_embeddings_do_not_matter():

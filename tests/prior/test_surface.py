@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from bghop.fields.grid_spec import GridSpec
-from bghop.prior.surface import surface_of
+from bghop.prior.surface import drawn_surface, surface_of
 
 AXIS = torch.linspace(-0.30, 0.30, 64)
 POINTS = torch.stack(torch.meshgrid(AXIS, AXIS, AXIS, indexing="ij"), dim=-1)
@@ -51,6 +51,30 @@ def test_an_object_that_leaves_the_grid_is_closed_at_the_border():
     mesh = surface_of(decoded(ball(0.1, (0.28, 0.0, 0.0))), GridSpec(), truncation=0.04)
     assert mesh.is_watertight
     assert mesh.bounds[1, 0] < 0.30 + 0.6 / 63
+
+
+def test_a_drawn_wall_that_is_torn_gives_none():
+    plate = (POINTS.abs() - torch.tensor([0.12, 0.12, 0.015])).amax(-1)
+    holes = [(0.06, 0.06), (-0.06, 0.0)]
+    torn = plate
+    for x, y in holes:
+        rod = (POINTS[..., :2] - torch.tensor([x, y])).norm(dim=-1) - 0.02
+        torn = torch.maximum(torn, -rod)
+    whole = drawn_surface(decoded(plate), GridSpec(), truncation=0.04, most_genus=0)
+    assert whole is not None
+    assert whole.is_watertight
+    for limit, there in ((0, False), (1, False), (2, True), (None, True)):
+        found = drawn_surface(decoded(torn), GridSpec(), truncation=0.04, most_genus=limit)
+        assert (found is not None) == there
+
+
+def test_a_drawn_object_in_pieces_gives_none_and_crumbs_are_dropped():
+    pair = torch.minimum(ball(0.1, (-0.1, 0.0, 0.0)), ball(0.05, (0.15, 0.0, 0.0)))
+    assert drawn_surface(decoded(pair), GridSpec(), truncation=0.04) is None
+    crumbs = torch.minimum(ball(0.1, (-0.1, 0.0, 0.0)), ball(0.015, (0.2, 0.2, 0.2)))
+    clean = drawn_surface(decoded(crumbs), GridSpec(), truncation=0.04)
+    assert clean is not None
+    assert clean.bounds[1, 1] < 0.12
 
 
 @pytest.mark.parametrize("value", [1.0, -1.0])

@@ -6,16 +6,18 @@ from itertools import combinations
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from bghop.errors import HandModelError, OptionError, ResultError
 from bghop.geometry.shapes import box
 from bghop.hands.model import HandModel
 from bghop.interaction import Interaction
+from bghop.prior.object_prior import ObjectPrior, ObjectPriorConfig, Shapes, encode_shapes
 from bghop.prior.prior import Prior
 from bghop.prior.sampling import SampleOptions
 from bghop.synthesis import from_prior
 from bghop.synthesis.completion import complete
-from bghop.synthesis.from_prior import sample_hands, sample_interactions
+from bghop.synthesis.from_prior import drawn_meshes, sample_hands, sample_interactions
 from bghop.synthesis.keep import PARTS
 from quick_refinement import quick_fits
 from small_prior import BOX, small_prior
@@ -152,7 +154,7 @@ def test_an_empty_object_is_replaced_by_the_next_row_and_said(prior, hand_model,
         progress=lambda done, total: steps.append((done, total)),
     )  # fmt: skip
     assert rows == [2, 4]
-    assert said == ["1 of 3 samples had no object in them; the next ones took their places"]
+    assert said == ["1 of 3 samples had no whole object; the next ones took their places"]
     assert steps == [(1, 2), (2, 2), (2, 2), (2, 2)]
     monkeypatch.setattr(from_prior, "object_meshes", meshes)
     three = sample_interactions(prior, hand_model, num=3, seed=1, options=FEW)
@@ -165,7 +167,9 @@ def test_an_empty_object_is_replaced_by_the_next_row_and_said(prior, hand_model,
 def test_a_prior_that_never_has_an_object_is_an_error(prior, hand_model, monkeypatch):
     quick_fits(monkeypatch)
     monkeypatch.setattr(from_prior, "object_meshes", lambda _, s, **_name: [None] * len(s.latent))
-    with pytest.raises(ResultError, match=r"18 of 18 samples had no object .* trained further"):
+    with pytest.raises(
+        ResultError, match=r"18 of 18 samples had no whole object: .* trained further"
+    ):
         sample_interactions(prior, hand_model, num=1, options=SampleOptions(steps=1, guidance=1.0))
 
 
@@ -184,3 +188,88 @@ def test_drawn_hands_are_of_the_known_hands_person(prior, hand_model, given):
     torch.testing.assert_close(drawn.shape[0], shape, rtol=0, atol=1e-6)
     whole = sample_interactions(prior, hand_model, num=1, options=FEW)[0].hands
     assert torch.equal(whole.shape[0], whole.shape[1])
+
+
+@pytest.fixture(scope="module")
+def boxes_and_a_torn_plate() -> Shapes:
+    """Latents of two whole boxes and, between them, a plate with two holes; 12, 20 and 30 cm."""
+    stage = small_prior().codec.first_stage
+    axis = torch.linspace(-0.3, 0.3, 64)
+    points = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), dim=-1)
+
+    def block(*half: float) -> Tensor:
+        return (points.abs() - torch.tensor(half)).amax(-1)
+
+    plate = block(0.25, 0.20, 0.02)
+    for x in (-0.1, 0.1):
+        plate = torch.maximum(plate, 0.04 - (points[..., :2] - torch.tensor([x, 0.0])).norm(dim=-1))
+    solids = torch.stack([block(0.25, 0.15, 0.1), plate, block(0.1, 0.1, 0.25)])[:, None]
+    with torch.no_grad():
+        latents = encode_shapes(stage, solids)
+    return Shapes(latents=latents, sizes=torch.tensor([0.12, 0.20, 0.30]))
+
+
+@pytest.fixture
+def knowing(boxes_and_a_torn_plate, monkeypatch):
+    """A prior whose object prior answers with the given ones of these shapes, in turn."""
+
+    def of(*order: int) -> Prior:
+        prior = small_prior()
+        config = ObjectPriorConfig(components=2, width=8, depth=1, words=("box",), genus=(1,))
+        prior.objects = ObjectPrior(config).eval()
+        rows = iter(order)
+
+        def sample(text: Tensor, *_: Tensor, **__: float) -> Shapes:
+            index = [next(rows) for _ in text]
+            shapes = boxes_and_a_torn_plate
+            return Shapes(latents=shapes.latents[index], sizes=shapes.sizes[index])
+
+        monkeypatch.setattr(prior.objects, "sample", sample)
+        return prior
+
+    return of
+
+
+def test_drawn_objects_are_whole_have_their_size_and_hands_see_them(
+    knowing, hand_model, monkeypatch
+):
+    quick_fits(monkeypatch)
+    seen, given = [], Prior.given
+    monkeypatch.setattr(Prior, "given", lambda self, known, present: seen.append(known.sdf)
+                        or given(self, known, present))  # fmt: skip
+    prior, said = knowing(0, 1, 1, 2), []
+    found = sample_interactions(
+        prior, hand_model, prompt="box", num=2, options=FEW, say=said.append
+    )
+    assert said == []  # the torn plate was drawn again, twice
+    for each, extents in zip(found, ((0.12, 0.072, 0.048), (0.12, 0.12, 0.30)), strict=True):
+        np.testing.assert_allclose(each.mesh.extents, extents, atol=0.006)
+        np.testing.assert_allclose(each.mesh.bounds.mean(0), 0.0, atol=1e-9)
+    # The hands are drawn for the object at its true size, in the middle of the grid.
+    inside = (torch.cat(seen)[:, 0] < 0).flatten(1).sum(1) * (0.6 / 63) ** 3
+    volumes = torch.tensor([each.mesh.volume for each in found]).float()
+    torch.testing.assert_close(inside, volumes, rtol=0.2, atol=0)
+
+
+def test_an_object_that_is_always_torn_is_left_out_and_said(knowing, hand_model, monkeypatch):
+    quick_fits(monkeypatch)
+    monkeypatch.setattr("bghop.synthesis.rows._SPARE", 1)
+    prior, said = knowing(*[1] * from_prior.TRIES, 0), []
+    (found,) = sample_interactions(
+        prior, hand_model, prompt="box", num=1, options=FEW, say=said.append
+    )
+    assert said == ["1 of 2 samples had no whole object; the next ones took their places"]
+    assert float(found.mesh.extents.max()) == pytest.approx(0.12)
+
+
+def test_a_drawn_object_depends_on_its_row_only(boxes_and_a_torn_plate, monkeypatch):
+    prior = small_prior()
+    config = ObjectPriorConfig(components=2, width=8, depth=1)
+    prior.objects = ObjectPrior(config)
+    prior.objects.fit(boxes_and_a_torn_plate)
+    monkeypatch.setattr("bghop.prior.prior.OBJECT_TEMPERATURE", 2.0)
+    three = drawn_meshes(prior, "", 3, name="thing", seed=4)
+    (last,) = drawn_meshes(prior, "", 1, name="thing", seed=4, first=2)
+    assert three[2] is not None
+    assert last is not None
+    np.testing.assert_allclose(last.bounds, three[2].bounds, atol=1e-5)

@@ -7,9 +7,16 @@ from bghop.data.objects_file import write_objects
 from bghop.data.objects_from_mesh import REACH
 from bghop.data.record import write_records
 from bghop.prior.checkpoint import load_prior
+from bghop.prior.object_prior import Shapes, decode_shapes, encode_shapes
+from bghop.prior.surface import surface_of
 from bghop.training.config import LoopConfig
 from bghop.training.curves import read_curve
-from bghop.training.object_prior import TrainObjects, object_latents, train_objects
+from bghop.training.object_prior import (
+    TrainObjects,
+    object_shapes,
+    train_objects,
+    usual_genus,
+)
 from bghop.training.sources import SourceConfig, load_sources
 from small_prior import write_small_prior
 
@@ -37,11 +44,47 @@ def test_objects_are_seen_once_in_both_mirrors_with_all_their_texts(config):
     sources = load_sources(
         config.data, prior.codec.spec, torch.device("cpu"), truncation=stage.truncation
     )
-    latents, texts = object_latents(prior, sources.train)
+    shapes, texts = object_shapes(sources.train, stage, 0.5)
     assert texts == [("ball",), ("box with a lid",)]
-    assert latents.shape[:2] == (2, 2)
-    mirrored = stage.mirrored(latents[:, 0])
-    torch.testing.assert_close(mirrored, latents[:, 1], rtol=1e-3, atol=1e-3)
+    there, mirrored = shapes.latents[::2], shapes.latents[1::2]
+    torch.testing.assert_close(stage.mirrored(there), mirrored, rtol=1e-3, atol=1e-3)
+    assert torch.equal(shapes.sizes[::2], shapes.sizes[1::2])
+
+
+def test_every_shape_fills_the_grid_and_keeps_its_size_apart(config):
+    prior = load_prior(config.source)
+    stage = prior.codec.first_stage
+    sources = load_sources(
+        config.data, prior.codec.spec, torch.device("cpu"), truncation=stage.truncation
+    )
+    shapes, _ = object_shapes(sources.train, stage, 0.5)
+    keys = dict.fromkeys(
+        zip(sources.train.records.object, sources.train.records.joint_value.tolist(), strict=True)
+    )
+    for number, (key, value) in enumerate(keys):
+        index = sources.train.objects.index_of([key])
+        corners = sources.train.objects.box(index, torch.tensor([value]), torch.eye(4)[None])[0]
+        extents = corners[1] - corners[0]
+        assert shapes.sizes[2 * number] == pytest.approx(float(extents.max()), abs=1e-5)
+        with torch.no_grad():
+            grid = decode_shapes(stage, shapes.latents[2 * number : 2 * number + 1])[0]
+        mesh = surface_of(grid, prior.codec.spec, truncation=stage.truncation, level=0.0)
+        shown = torch.from_numpy(mesh.extents) * float(extents.max()) / 0.5
+        torch.testing.assert_close(shown, extents.double(), rtol=0.03, atol=0.002)
+
+
+def test_handles_are_counted_word_by_word(config):
+    prior = load_prior(config.source)
+    stage = prior.codec.first_stage
+    axis = torch.linspace(-0.3, 0.3, 64)
+    x, y, z = torch.meshgrid(axis, axis, axis, indexing="ij")
+    ball = torch.stack([x, y, z]).norm(dim=0) - 0.12
+    ring = torch.stack([torch.stack([x, y]).norm(dim=0) - 0.15, z]).norm(dim=0) - 0.05
+    with torch.no_grad():
+        latents = encode_shapes(stage, torch.stack([ball, ball, ball, ball, ring, ring])[:, None])
+    shapes = Shapes(latents=latents, sizes=torch.ones(6))
+    texts = [("ball",), ("ball", "toy"), ("ring", "toy")]
+    assert usual_genus(prior, shapes, texts, ("ball", "ring", "toy")) == (0, 1, 1)
 
 
 def test_the_prior_comes_out_with_an_object_prior_that_has_learnt(config, tmp_path):
@@ -52,6 +95,7 @@ def test_the_prior_comes_out_with_an_object_prior_that_has_learnt(config, tmp_pa
     assert prior.objects is not None
     assert prior.origin["recipe"] == "one box"
     assert prior.origin["objects"]["step"] == 120
+    assert prior.objects.config.genus == (0, 0)
     before = load_prior(config.source)
     for name, value in before.denoiser.state_dict().items():
         assert torch.equal(value, prior.denoiser.state_dict()[name])

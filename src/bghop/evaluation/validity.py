@@ -10,6 +10,7 @@ from bghop.geometry.topology import (
     count_edges,
     drop_bad_faces,
     face_components,
+    genus,
     merge_vertices,
     signed_volume,
 )
@@ -33,6 +34,8 @@ class ObjectValidity:
     """Every edge belongs to exactly two faces, which run through it in opposite directions."""
     num_components: int
     """Pieces that share no vertex; the wall of a cavity is a piece of its own."""
+    genus: int
+    """Handles: none for a bowl, one for a mug; every hole that is torn in a wall adds one."""
     volume_cm3: float
     """Enclosed volume, exact if closed; negative if the faces look inward."""
     plausible: bool
@@ -54,7 +57,9 @@ def object_validity(mesh: Mesh, size: PlausibleSize | None = None) -> ObjectVali
     vertices, faces = merge_vertices(mesh.vertices, mesh.faces)
     faces = drop_bad_faces(faces)
     if len(faces) == 0:
-        return ObjectValidity(closed=False, num_components=0, volume_cm3=0.0, plausible=False)
+        return ObjectValidity(
+            closed=False, num_components=0, genus=0, volume_cm3=0.0, plausible=False
+        )
     edges = count_edges(faces)
     closed = edges.boundary == edges.inconsistent == edges.non_manifold == 0
     num_components, _ = face_components(faces)
@@ -63,6 +68,7 @@ def object_validity(mesh: Mesh, size: PlausibleSize | None = None) -> ObjectVali
     return ObjectValidity(
         closed=closed,
         num_components=num_components,
+        genus=genus(faces),
         volume_cm3=volume_cm3,
         plausible=closed and num_components == 1 and fits,
     )

@@ -101,6 +101,17 @@ def face_components(
     return len(numbers), piece.astype(np.int64)
 
 
+def genus(faces: Int64[np.ndarray, "face 3"]) -> int:
+    """Handles of a closed surface, of all pieces together: a ball has none, a mug one.
+
+    By Euler's formula, `vertices - edges + faces = 2 (pieces - genus)`. Equal places must be one
+    vertex. Rounded up where the surface is not closed, for which there is no such number.
+    """
+    pieces, _ = face_components(faces)
+    euler = len(np.unique(faces)) - count_edges(faces).edges + len(faces)
+    return pieces - euler // 2
+
+
 def signed_volume(
     vertices: Float64[np.ndarray, "vert 3"], faces: Int64[np.ndarray, "face 3"]
 ) -> float:

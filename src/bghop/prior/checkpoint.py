@@ -121,7 +121,8 @@ def _networks(prior: Prior) -> dict[str, nn.Module]:
 def _objects(numbers: dict[str, Any] | None) -> ObjectPrior | None:
     if numbers is None:
         return None
-    values: dict[str, Any] = {**numbers, "words": tuple(numbers.get("words", ()))}
+    lists = {name: tuple(numbers.get(name, ())) for name in ("words", "genus")}
+    values: dict[str, Any] = {**numbers, **lists}
     return ObjectPrior(ObjectPriorConfig(**values))
 
 

@@ -6,7 +6,7 @@ encyclopedia after a book or a novel. Known words, and others as near, stay as t
 """
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
@@ -43,3 +43,10 @@ def led_by_known(
     likely = likely_words(text, known)
     chosen = (likely.cumsum(-1) < draw[:, None]).sum(-1).clamp_max(len(known) - 1)
     return torch.where(likely.sum(-1, keepdim=True) > 0, known[chosen], text)
+
+
+def nearest_known(
+    text: Float[Tensor, "b dim"], known: Float[Tensor, "word dim"]
+) -> Int[Tensor, "b"]:
+    """Number of the known word that each text is nearest to."""
+    return (functional.normalize(text, dim=-1) @ functional.normalize(known, dim=-1).T).argmax(-1)

@@ -1,10 +1,11 @@
 """p(object | text): a small network that draws an object before the hands are drawn for it.
 
-The latent of an object is 32,768 numbers, far more than an object of a known kind has of its own:
-256 principal components hold 99 % of the variance of 400 objects in both mirrors, and 91 % of new
-members of the same families. A residual net denoises these coefficients, led by the text; whatever
-it says is a sum of principal shapes, so that samples are whole. The joint network, which sees
-every cell, draws hands for the result, or an object for given hands.
+Shape and size are apart: a shape is the first stage's latent of an object whose longest side fills
+the grid, so that a mug has as many cells as a bucket. That is 32,768 numbers, far more than an
+object of a known kind has of its own: principal components hold nearly all of them. A residual net
+denoises these coefficients and the size, led by the text; whatever it says is a sum of principal
+shapes. The joint network, which sees every cell, draws hands for the result, or an object for given
+hands.
 """
 
 import math
@@ -16,86 +17,145 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bghop.errors import OptionError
+from bghop.prior.first_stage import FirstStage, to_distance_grid
 
 _WAVES = 32
+_STEPS = 127
+_SIZE_SPREAD = 4.0
+"""Of the size's number; shapes have 1 in the mean and their first components about as much."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectPriorConfig:
     """Numbers of an `ObjectPrior`; saved with its weights."""
 
-    components: int = 256
+    components: int = 512
     width: int = 384
     depth: int = 3
     text_dim: int = 384
     channels: int = 8
     """Of the first stage's latent."""
     resolution: int = 16
+    fill: float = 0.5
+    """Metres of an object's longest side where shapes are encoded; the grid is 0.6 wide."""
     words: tuple[str, ...] = ()
     """Of the training texts; other words are drawn after these (`known_words`). Empty: any word is
     taken as it is."""
+    genus: tuple[int, ...] = ()
+    """Of each of `words`: the most handles that its objects have, but for one in ten. A drawn
+    object with more has torn walls. Empty: unknown."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Shapes:
+    """Objects as an object prior knows them."""
+
+    latents: Float[Tensor, "b c x y z"]
+    """Of `encode_shapes`."""
+    sizes: Float[Tensor, "b"]
+    """Longest sides, metres."""
+
+
+def encode_shapes(stage: FirstStage, sdf: Float[Tensor, "b 1 n n n"]) -> Float[Tensor, "b c x y z"]:
+    """Distances of objects that fill the grid (metres) as latents; `asinh` as in `JointCodec`."""
+    return stage.encode(to_distance_grid(sdf, stage.truncation)).asinh()
+
+
+def decode_shapes(
+    stage: FirstStage, latents: Float[Tensor, "b c x y z"]
+) -> Float[Tensor, "b n n n"]:
+    """Distances over the first stage's truncation, negative inside."""
+    return stage.decode(latents.sinh())[:, 0]
 
 
 class ObjectPrior(nn.Module):
     """Principal shapes and the network over their coefficients; answers `v`."""
 
     mean: Tensor
-    basis: Tensor
+    steps: Tensor
+    peaks: Tensor
     scale: Tensor
+    log_size: Tensor
 
     def __init__(self, config: ObjectPriorConfig) -> None:
         super().__init__()
         self.config = config
         size, width = config.channels * config.resolution**3, config.width
         self.register_buffer("mean", torch.zeros(size))
-        self.register_buffer("basis", torch.zeros(config.components, size))
+        self.register_buffer("steps", torch.zeros(config.components, size, dtype=torch.int8))
+        self.register_buffer("peaks", torch.zeros(config.components))
         self.register_buffer("scale", torch.ones(config.components))
-        self.coefficients_in = nn.Linear(config.components, width)
+        self.register_buffer("log_size", torch.tensor([0.0, 1.0]))  # mean and spread
+        self.coefficients_in = nn.Linear(self.numbers, width)
         self.level_in = nn.Sequential(
             nn.Linear(2 * _WAVES, width), nn.SiLU(), nn.Linear(width, width)
         )
         self.text_in = nn.Linear(config.text_dim, width)
         self.no_text = nn.Parameter(torch.zeros(width))
         self.layers = nn.ModuleList(_Layer(width) for _ in range(config.depth))
-        self.coefficients_out = nn.Linear(width, config.components)
+        self.coefficients_out = nn.Linear(width, self.numbers)
         nn.init.zeros_(self.coefficients_out.weight)
         nn.init.zeros_(self.coefficients_out.bias)
 
+    @property
+    def numbers(self) -> int:
+        """Of an object: its coefficients and its size."""
+        return self.config.components + 1
+
+    @property
+    def basis(self) -> Float[Tensor, "k number"]:
+        """The principal components, one a row, of about unit length.
+
+        They are nearly all of the weights, and stored in 255 steps to either side's peak: that
+        costs a thousandth of an object's variance, and twice as many as in half precision fit.
+        """
+        return self.steps * (self.peaks / _STEPS)[:, None]
+
     @torch.no_grad()
-    def fit(self, latents: Float[Tensor, "n c x y z"]) -> None:
-        """Take the principal components of some latents.
+    def fit(self, shapes: Shapes) -> None:
+        """Take the principal components of some shapes, and what sizes are usual.
 
         Coefficients are divided by the root of their spread, so that fine shapes count less than
         large ones but are not lost in the noise.
 
         Raises:
-            OptionError: Fewer latents than components.
+            OptionError: Fewer shapes than components.
         """
         count = self.config.components
-        flat = latents.flatten(1)
+        flat = shapes.latents.flatten(1)
         if len(flat) <= count:
             raise OptionError(
                 f"{len(flat)} objects (both mirrors) have no {count} principal components: use "
                 "more objects or fewer components"
             )
         mean = flat.mean(0)
-        values, vectors = torch.linalg.eigh((flat - mean) @ (flat - mean).T)
+        flat = flat - mean
+        values, vectors = torch.linalg.eigh(flat @ flat.T)
         values, vectors = values.flip(0)[:count], vectors.flip(1)[:, :count]
         spread = (values / len(flat)).clamp_min(1e-12).sqrt()
+        basis = (vectors / values.clamp_min(1e-12).sqrt()).T @ flat
         self.mean.copy_(mean)
-        self.basis.copy_((vectors / values.clamp_min(1e-12).sqrt()).T @ (flat - mean))
+        self.peaks.copy_(basis.abs().amax(1))
+        self.steps.copy_((basis * (_STEPS / self.peaks)[:, None]).round())
         self.scale.copy_((spread * spread.mean()).sqrt())
-        self.scale *= self.coefficients(latents).std()
+        self.scale *= (flat @ basis.T / self.scale).std()
+        log_size = shapes.sizes.log()
+        self.log_size.copy_(torch.stack([log_size.mean(), log_size.std().clamp_min(1e-3)]))
 
-    def coefficients(self, latents: Float[Tensor, "b c x y z"]) -> Float[Tensor, "b k"]:
-        """Of principal shapes; about unit variance over all."""
-        return (latents.flatten(1) - self.mean) @ self.basis.T / self.scale
+    def coefficients(self, shapes: Shapes) -> Float[Tensor, "b k"]:
+        """Of principal shapes, about unit variance over all; then the size."""
+        found = (shapes.latents.flatten(1) - self.mean) @ self.basis.T / self.scale
+        size = _SIZE_SPREAD * (shapes.sizes.to(found).log() - self.log_size[0]) / self.log_size[1]
+        return torch.cat([found, size[:, None]], dim=1)
 
-    def latents(self, coefficients: Float[Tensor, "b k"]) -> Float[Tensor, "b c x y z"]:
-        """The object that coefficients mean."""
+    def shapes(self, coefficients: Float[Tensor, "b k"]) -> Shapes:
+        """The objects that coefficients mean."""
         side = self.config.resolution
-        flat = self.mean + (coefficients * self.scale) @ self.basis
-        return flat.view(-1, self.config.channels, side, side, side)
+        flat = self.mean + (coefficients[:, :-1] * self.scale) @ self.basis
+        log_size = coefficients[:, -1] / _SIZE_SPREAD * self.log_size[1] + self.log_size[0]
+        return Shapes(
+            latents=flat.view(-1, self.config.channels, side, side, side), sizes=log_size.exp()
+        )
 
     def forward(
         self,
@@ -123,8 +183,8 @@ class ObjectPrior(nn.Module):
         *,
         steps: int = 50,
         guidance: float = 1.0,
-    ) -> Float[Tensor, "b c x y z"]:
-        """Objects as latents.
+    ) -> Shapes:
+        """Objects.
 
         Args:
             text: vectors of the prompts.
@@ -145,7 +205,7 @@ class ObjectPrior(nn.Module):
             clean, eps = alpha * z - sigma * v, sigma * z + alpha * v
             alpha, sigma = alpha_sigma(after)
             z = alpha * clean + sigma * eps
-        return self.latents(z)
+        return self.shapes(z)
 
 
 class _Layer(nn.Module):

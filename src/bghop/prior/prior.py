@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from bghop.errors import OptionError
 from bghop.hands.model import HandModel, HandParameters
 from bghop.prior.codec import Codec
 from bghop.prior.denoiser import Condition
-from bghop.prior.known_words import led_by_known, likely_words
-from bghop.prior.layout import OBJECT, LatentParts
-from bghop.prior.object_prior import ObjectPrior
+from bghop.prior.known_words import led_by_known, likely_words, nearest_known
+from bghop.prior.layout import OBJECT
+from bghop.prior.object_prior import ObjectPrior, Shapes
 from bghop.prior.released_denoiser import ReleasedDenoiser
 from bghop.prior.sampling import Given, SampleOptions, noise_like, sample_latents
 from bghop.prior.schedule import Schedule
@@ -52,6 +52,15 @@ class Sampled:
     hands: HandParameters
     """Fitted to the sampled joints or grids; known hands too (`Known` has the originals)."""
     condition: Condition
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DrawnObjects:
+    """Objects of an object prior, one row each."""
+
+    shapes: Shapes
+    most_genus: Int[Tensor, "b"] | None
+    """Handles that a whole object of each row's word may have; None where it is not known."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -159,8 +168,6 @@ class Prior:
         given = None if known is None else self.given(known, condition.present)
         if isinstance(self.denoiser, ReleasedDenoiser) and options is None:
             options = SampleOptions(method="ddim", steps=100, guidance=4.0, clip=1.0)
-        if self.objects is not None and (given is None or not bool(given.parts.any())):
-            given = self._drawn_objects(self.objects, condition, seed, first)
         latent = sample_latents(
             self.denoiser, self.schedule, self.codec.layout, condition, noise,
             options=options, given=given, progress=progress, watch=watch,
@@ -170,24 +177,36 @@ class Prior:
             hands = self.codec.decode_hands(latent, model, condition.present, shape)
         return Sampled(latent=latent, hands=hands, condition=condition)
 
-    def _drawn_objects(
-        self, objects: ObjectPrior, condition: Condition, seed: int, first: int
-    ) -> Given:
-        """Objects from the object prior, as if they were given."""
-        num, layout = len(condition.present), self.codec.layout
+    @torch.no_grad()
+    def draw_objects(self, condition: Condition, *, seed: int = 0, first: int = 0) -> DrawnObjects:
+        """Draw objects from the object prior; hands for them are then drawn by `sample`.
+
+        Args:
+            condition: of `condition`; its length is the number of objects.
+            seed: of the noise; row `i` depends on `(seed, first + i)` only.
+            first: number of the first row.
+
+        Raises:
+            OptionError: The prior has no object prior.
+        """
+        objects, num = self.objects, len(condition.present)
+        if objects is None:
+            raise OptionError("this prior has no object prior: `bghop train objects` makes one")
         noise = OBJECT_TEMPERATURE * noise_like(
-            num, (objects.config.components,), seed=seed, first=first, device=self.device
+            num, (objects.numbers,), seed=seed, first=first, device=self.device
         )
-        text = condition.tokens.mean(1)
+        text, most_genus = condition.tokens.mean(1), None
         if objects.config.words:
             other = noise_like(num, (1,), seed=seed + 1, first=first, device=self.device)
-            text = led_by_known(text, self._known_words(objects), torch.special.ndtr(other[:, 0]))
+            known = self._known_words(objects)
+            text = led_by_known(text, known, torch.special.ndtr(other[:, 0]))
+            if objects.config.genus:
+                limits = torch.tensor(objects.config.genus, device=self.device)
+                most_genus = torch.where(
+                    condition.text_given, limits[nearest_known(text, known)], limits.max()
+                )
         found = objects.sample(text, condition.text_given, noise, guidance=OBJECT_GUIDANCE)
-        empty = torch.zeros(num, *layout.shape, device=self.device)
-        latent = layout.pack(LatentParts(found, layout.unpack(empty).hands))
-        parts = torch.zeros(num, 3, dtype=torch.bool, device=self.device)
-        parts[:, OBJECT] = True
-        return Given(latent=latent, parts=parts)
+        return DrawnObjects(shapes=found, most_genus=most_genus)
 
     def drawn_after(self, prompt: str, *, least: float = 0.05) -> dict[str, float]:
         """Known words that an object of a new word is drawn after, and how likely.

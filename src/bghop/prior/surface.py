@@ -14,8 +14,39 @@ if TYPE_CHECKING:
 LEVEL = 0.001
 """Metres outside zero at which the surface is taken: walls thinner than the spacing have few
 samples inside and fall to pieces at zero. Measured in docs/first_stage.md."""
+DRAWN_LEVEL = 0.0045
+"""The same for objects of an object prior, of which the largest piece is taken. Walls of drawn
+vessels are thinner than the grid's spacing in places and have holes at zero."""
+WHOLE = 0.97
+"""Part of a drawn object's volume that is one piece; others are broken."""
 CRUMB = 0.005
 """Pieces with less than this part of the largest piece's volume are dropped."""
+
+
+def drawn_surface(
+    sdf: Float[Tensor, "x y z"],
+    spec: GridSpec,
+    *,
+    truncation: float,
+    most_genus: int | None = None,
+    name: str = "object",
+) -> "Mesh | None":
+    """The surface of an object that an object prior has drawn; None if it is broken or torn.
+
+    Args:
+        sdf: as in `surface_of`.
+        spec: as in `surface_of`.
+        truncation: as in `surface_of`.
+        most_genus: handles that such an object may have; None: any number.
+        name: of the mesh.
+    """
+    from bghop.geometry.topology import genus
+
+    mesh = surface_of(
+        sdf, spec, truncation=truncation, level=DRAWN_LEVEL, crumb=1.0, whole=WHOLE, name=name
+    )
+    torn = mesh is not None and most_genus is not None and genus(mesh.faces) > most_genus
+    return None if torn else mesh
 
 
 def surface_of(

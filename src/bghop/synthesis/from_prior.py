@@ -7,6 +7,7 @@ object in it, or a hand that its channels do not show) is left out and the next 
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -15,22 +16,20 @@ from bghop.errors import OptionError
 from bghop.geometry.mesh import Mesh
 from bghop.hands.model import HandModel, HandParameters
 from bghop.interaction import Interaction, stacked
+from bghop.prior.object_prior import decode_shapes
 from bghop.prior.prior import Known, Prior, Sampled
 from bghop.prior.released_denoiser import ReleasedDenoiser
 from bghop.prior.sampling import SampleOptions
-from bghop.prior.surface import CRUMB, LEVEL, surface_of
-from bghop.synthesis.placement import grid_distances, place
+from bghop.prior.surface import drawn_surface, surface_of
+from bghop.synthesis.placement import fits, grid_distances, place
 from bghop.synthesis.refine import kept_where
 from bghop.synthesis.rows import Progress, Rows, Say
 from bghop.threads import network_threads
 
 SMALLEST = 1e-6
 """Cubic metres; a sampled object below is a scrap of the sampler."""
-DRAWN_LEVEL = 0.0045
-"""Metres outside zero at which a drawn object has its surface, of which the largest piece is taken.
-Walls of drawn vessels are thinner than the grid's spacing in places and have holes at zero."""
-WHOLE = 0.97
-"""Part of a drawn object's volume that is one piece; others are drawn again."""
+TRIES = 6
+"""Draws of an object until one is whole."""
 RESAMPLE = 4
 """Times that each step is taken with given parts where the network has one level for all."""
 
@@ -165,7 +164,7 @@ def sample_interactions(
     Raises:
         OptionError: The prompt names no object that the prior's text encoder knows, or a hand
             cannot be sampled.
-        ResultError: Too many rows had no object in them.
+        ResultError: Too many rows had no whole object.
     """
     _check_hands(prior, present)
     likely = prior.drawn_after(prompt)
@@ -175,11 +174,17 @@ def sample_interactions(
     options = options or sample_options(prior)
     up = "z" if prior.codec.spec.frame == "object" else "none"
 
+    name = prompt.strip() or "object"
+
     def draw(first: int, count: int, tick: Progress) -> list[Interaction | None]:
+        meshes = known = None
+        if prior.objects is not None:
+            meshes = drawn_meshes(prior, prompt, count, name=name, seed=seed, first=first)
+            known = Known(sdf=_distances(meshes, prior).to(prior.device))
         sampled = _sampled(
-            prior, hand_model, prompt, count, seed, first, present, options, tick, known=None
+            prior, hand_model, prompt, count, seed, first, present, options, tick, known=known
         )
-        meshes = object_meshes(prior, sampled, name=prompt.strip() or "object")
+        meshes = meshes or object_meshes(prior, sampled, name=name)
         whole = _whole(sampled.hands, present)
         return [
             Interaction(
@@ -195,7 +200,7 @@ def sample_interactions(
         ]
 
     rows = Rows(num=num, steps=options.steps, progress=progress)
-    return rows.collect(draw, "had no object in them", say)
+    return rows.collect(draw, "had no whole object", say)
 
 
 def sample_object(
@@ -255,30 +260,79 @@ def sample_object(
         ]
 
     rows = Rows(num=num, steps=options.steps, progress=progress)
-    return rows.collect(draw, "had no object in them", say)
+    return rows.collect(draw, "had no whole object", say)
+
+
+def drawn_meshes(
+    prior: Prior, prompt: str, num: int, *, name: str, seed: int = 0, first: int = 0
+) -> list[Mesh | None]:
+    """Objects of the object prior about the origin, z up, metres.
+
+    A torn one is drawn again, `TRIES` times at most: that costs a tenth of drawing hands for it.
+    None where all were torn. Row `i` depends on `(seed, first + i)` only.
+    """
+    meshes = _drawn_once(prior, prompt, range(first, first + num), name, seed)
+    for again in range(1, TRIES):
+        other = (seed + again * 0x9E3779B1) % 2**63
+        for i, mesh in enumerate(meshes):
+            if mesh is None:
+                (meshes[i],) = _drawn_once(
+                    prior, prompt, range(first + i, first + i + 1), name, other
+                )
+    return meshes
+
+
+def _drawn_once(prior: Prior, prompt: str, rows: range, name: str, seed: int) -> list[Mesh | None]:
+    stage, spec, num = prior.codec.first_stage, prior.codec.spec, len(rows)
+    with network_threads():
+        drawn = prior.draw_objects(prior.condition([prompt] * num), seed=seed, first=rows.start)
+        with torch.no_grad():
+            grids = decode_shapes(stage, drawn.shapes.latents)
+    limits = [None] * num if drawn.most_genus is None else drawn.most_genus.tolist()
+    meshes: list[Mesh | None] = []
+    for grid, size, limit in zip(grids, drawn.shapes.sizes.tolist(), limits, strict=True):
+        mesh = drawn_surface(grid, spec, truncation=stage.truncation, most_genus=limit, name=name)
+        if mesh is not None:
+            mesh = _of_size(mesh, size)
+            mesh = mesh if mesh.volume > SMALLEST and fits(mesh, spec) else None
+        meshes.append(mesh)
+    return meshes
+
+
+def _of_size(mesh: Mesh, longest: float) -> Mesh:
+    """Scaled to a longest side, with the middle of its box at the origin."""
+    grow = longest / float(mesh.extents.max())
+    T = np.diag([grow, grow, grow, 1.0])
+    T[:3, 3] = -grow * mesh.bounds.mean(0)
+    return mesh.transformed(T)
 
 
 def object_meshes(prior: Prior, sampled: Sampled, *, name: str) -> list[Mesh | None]:
-    """Surfaces of sampled objects in the grid's frame; None where there is nothing to hold."""
+    """Surfaces of objects of the joint network in the grid's frame; None where there is none.
+
+    A prior that has an object prior is held to its standard: objects in one piece.
+    """
     stage, spec = prior.codec.first_stage, prior.codec.spec
     with network_threads():
         grids = prior.object_grid(sampled)[:, 0]
-    level, crumb, whole = LEVEL, CRUMB, 0.0
-    if prior.objects is not None:
-        level, crumb, whole = DRAWN_LEVEL, 1.0, WHOLE
-    meshes = [
-        surface_of(
-            grid,
-            spec,
-            truncation=stage.truncation,
-            level=level,
-            crumb=crumb,
-            whole=whole,
-            name=name,
-        )
-        for grid in grids
-    ]
+    surface = surface_of if prior.objects is None else drawn_surface
+    meshes = [surface(grid, spec, truncation=stage.truncation, name=name) for grid in grids]
     return [mesh if mesh is not None and mesh.volume > SMALLEST else None for mesh in meshes]
+
+
+def _distances(meshes: Sequence[Mesh | None], prior: Prior) -> Float[Tensor, "n 1 x y z"]:
+    """Of meshes that are about the origin; rows without one are empty."""
+    spec = prior.codec.spec
+    fine = spec.resolution * spec.reduction
+    empty = torch.full((1, 1, fine, fine, fine), prior.codec.first_stage.truncation)
+    return torch.cat(
+        [
+            empty
+            if mesh is None
+            else grid_distances(mesh, spec, place(mesh, spec, num=1, seed=0)).to(empty)
+            for mesh in meshes
+        ]
+    )
 
 
 def _sampled(

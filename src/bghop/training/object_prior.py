@@ -1,19 +1,29 @@
-"""Training the object prior of a prior: p(object | text) over principal shapes."""
+"""Training the object prior of a prior: p(object | text) over principal shapes and sizes."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from bghop.data.augment import NO_AUGMENTATION
+from bghop.data.normalised import normalised_distances
 from bghop.data.scene import SceneBuilder
+from bghop.geometry.topology import genus
 from bghop.prior.checkpoint import WEIGHTS, load_prior
-from bghop.prior.object_prior import ObjectPrior, ObjectPriorConfig
+from bghop.prior.first_stage import FirstStage
+from bghop.prior.object_prior import (
+    ObjectPrior,
+    ObjectPriorConfig,
+    Shapes,
+    decode_shapes,
+    encode_shapes,
+)
 from bghop.prior.prior import Prior
+from bghop.prior.surface import drawn_surface
 from bghop.training.config import LoopConfig, to_json
 from bghop.training.distributed import World
 from bghop.training.loop import Listener, Outcome, train
@@ -25,6 +35,8 @@ from bghop.training.sources import SourceConfig, load_sources
 
 _VALIDATION_SEED = 0x0B1E
 _AT_ONCE = 32
+_MEASURED = 10
+"""Objects of each word whose handles are counted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,19 +178,21 @@ def train_objects(
             }
         )
     )
-    latents, texts = object_latents(prior, sources.train)
-    network.to(world.device).fit(latents.flatten(0, 1))
+    shapes, texts = object_shapes(sources.train, stage, network.config.fill)
+    words = network.config.words
+    network.config = replace(network.config, genus=usual_genus(prior, shapes, texts, words))
+    network.to(world.device).fit(shapes)
     encoder = prior.load_text()
     tokens = TokenTable.of(sources.texts, lambda words: encoder.encode(words).tokens, world.device)
 
-    def in_coefficients(latents: Tensor, words: Sequence[tuple[str, ...]]) -> ObjectSet:
+    def in_coefficients(shapes: Shapes, words: Sequence[tuple[str, ...]]) -> ObjectSet:
         with torch.no_grad():
-            flat = network.coefficients(latents.flatten(0, 1))
+            flat = network.coefficients(shapes)
         return ObjectSet(coefficients=flat.unflatten(0, (-1, 2)), texts=words)
 
     validation = None
     if sources.validation is not None:
-        validation = in_coefficients(*object_latents(prior, sources.validation))
+        validation = in_coefficients(*object_shapes(sources.validation, stage, network.config.fill))
     prior.objects = network
 
     def export(where: Path, step: int) -> None:
@@ -186,7 +200,7 @@ def train_objects(
         save_prior(prior, where / PRIOR_FOLDER)
 
     task = ObjectTask(
-        network, in_coefficients(latents, texts), tokens, text_dropout=config.text_dropout,
+        network, in_coefficients(shapes, texts), tokens, text_dropout=config.text_dropout,
         validation=validation, export=export,
     )  # fmt: skip
     if world.first:
@@ -197,29 +211,65 @@ def train_objects(
 
 
 @torch.no_grad()
-def object_latents(
-    prior: Prior, builder: SceneBuilder
-) -> tuple[Float[Tensor, "object mirror=2 c x y z"], list[tuple[str, ...]]]:
-    """Latents of the distinct objects of records, as they stand and mirrored, and their texts."""
+def object_shapes(
+    builder: SceneBuilder, stage: FirstStage, fill: float
+) -> tuple[Shapes, list[tuple[str, ...]]]:
+    """Shapes of the distinct objects of records, and their texts.
+
+    Each object is there twice, as it stands and mirrored, one after the other.
+    """
     first: dict[tuple[str, float], int] = {}
     words: dict[tuple[str, float], set[str]] = {}
     records = builder.records
     for row, key in enumerate(zip(records.object, records.joint_value.tolist(), strict=True)):
         first.setdefault(key, row)
         words.setdefault(key, set()).add(records.text[row])
-    still = SceneBuilder(
-        records, builder.objects, builder.hand_model, builder.spec, augment=NO_AUGMENTATION,
-        truncation=builder.truncation,
-    )  # fmt: skip
-    found = []
+    axis = builder.spec.first_stage_axis() * builder.spec.unit
+    latents, sizes = [], []
     for rows in torch.tensor(list(first.values())).split(_AT_ONCE):
-        scenes = still.scenes(rows)
-        grids = torch.stack([scenes.sdf, scenes.sdf.flip(2)], dim=1).flatten(0, 1)
-        joints = scenes.joints.repeat_interleave(2, dim=0)
-        present = scenes.present.repeat_interleave(2, dim=0)
-        latent = prior.codec.encode(grids, joints, present)
-        found.append(prior.codec.layout.unpack(latent).object.unflatten(0, (-1, 2)))
-    return torch.cat(found), [tuple(sorted(words[key])) for key in first]
+        index = builder.objects.index_of([records.object[row] for row in rows.tolist()])
+        sdf, size = normalised_distances(
+            builder.objects, index, records.joint_value[rows], axis, fill=fill,
+            truncation=builder.truncation,
+        )  # fmt: skip
+        both = torch.stack([sdf, sdf.flip(2)], dim=1).flatten(0, 1)
+        latents.append(encode_shapes(stage, both))
+        sizes.append(size.repeat_interleave(2))
+    found = Shapes(latents=torch.cat(latents), sizes=torch.cat(sizes))
+    return found, [tuple(sorted(words[key])) for key in first]
+
+
+@torch.no_grad()
+def usual_genus(
+    prior: Prior,
+    shapes: Shapes,
+    texts: Sequence[tuple[str, ...]],
+    words: Sequence[str],
+) -> tuple[int, ...]:
+    """The most handles that nine of ten objects of each word have, as their latents show them.
+
+    Args:
+        prior: whose first stage and grid the shapes are of.
+        shapes: of `object_shapes`: two for each object.
+        texts: of each object.
+        words: whose objects are looked at.
+    """
+    stage, known = prior.codec.first_stage, dict[int, int]()
+
+    def handles(number: int) -> int:
+        if number not in known:
+            grid = decode_shapes(stage, shapes.latents[2 * number][None])[0]
+            mesh = drawn_surface(grid, prior.codec.spec, truncation=stage.truncation)
+            known[number] = 0 if mesh is None else genus(mesh.faces)
+        return known[number]
+
+    found = []
+    for word in words:
+        own = [number for number, said in enumerate(texts) if word in said]
+        some = np.linspace(0, len(own) - 1, min(_MEASURED, len(own))).round().astype(int)
+        counts = [handles(own[k]) for k in some]
+        found.append(int(np.quantile(counts, 0.9, method="inverted_cdf")))
+    return tuple(found)
 
 
 def _files(config: TrainObjects) -> dict[str, Path]:
