@@ -13,6 +13,7 @@ from bghop.prior.checkpoint import load_prior
 from bghop.prior.first_stage_file import load_block_codec
 from bghop.training.bare_command import main
 from bghop.training.curves import TRAIN_FILE, read_curve
+from small_prior import write_small_prior
 
 BARE = Path(__file__).parent / "bare_machine.py"
 
@@ -74,3 +75,16 @@ def test_a_prior_trains_on_a_bare_machine(files, tmp_path):
     assert "the samples are in" in done.stderr
     assert load_prior(run / "prior").origin["step"] == 2
     assert (run / "samples" / "step_0000002.safetensors").exists()
+
+
+def test_an_object_prior_trains_on_a_bare_machine_but_counts_no_handles(files, tmp_path):
+    source = write_small_prior(tmp_path / "prior")
+    options = [f"source={source}", "loop.steps=2", "loop.batch=2", "loop.micro=2"]
+    options += ["loop.sample_every=0", 'network={"components": 3, "width": 16, "depth": 1}']
+    words = [*files, *(part for option in options for part in ("--set", option))]
+    done = bare("objects", *words, "--out", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    assert "no mesh library here: handles are not counted" in done.stderr
+    objects = load_prior(tmp_path / "run" / "prior").objects
+    assert objects is not None
+    assert objects.config.genus == ()

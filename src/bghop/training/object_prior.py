@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ from torch import Tensor, nn
 
 from bghop.data.normalised import normalised_distances
 from bghop.data.scene import SceneBuilder
-from bghop.geometry.topology import genus
 from bghop.prior.checkpoint import WEIGHTS, load_prior
 from bghop.prior.first_stage import FirstStage
 from bghop.prior.object_prior import (
@@ -180,7 +180,10 @@ def train_objects(
     )
     shapes, texts = object_shapes(sources.train, stage, network.config.fill)
     words = network.config.words
-    network.config = replace(network.config, genus=usual_genus(prior, shapes, texts, words))
+    if find_spec("igl") and find_spec("scipy"):
+        network.config = replace(network.config, genus=usual_genus(prior, shapes, texts, words))
+    elif listener is not None:
+        listener.said("no mesh library here: handles are not counted, torn objects will be kept")
     network.to(world.device).fit(shapes)
     encoder = prior.load_text()
     tokens = TokenTable.of(sources.texts, lambda words: encoder.encode(words).tokens, world.device)
@@ -254,6 +257,8 @@ def usual_genus(
         texts: of each object.
         words: whose objects are looked at.
     """
+    from bghop.geometry.topology import genus
+
     stage, known = prior.codec.first_stage, dict[int, int]()
 
     def handles(number: int) -> int:
