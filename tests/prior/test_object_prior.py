@@ -156,13 +156,13 @@ def test_a_prior_without_one_says_what_makes_one():
 
 def test_rows_say_how_many_handles_their_word_may_have(prior, objects):
     condition = prior.condition(["mug", "bowl", "mugs", ""])
-    assert prior.draw_objects(condition).most_genus is None
+    assert prior.draw_objects(condition).genus is None
     words = ("bowl", "mug", "racket")
-    objects.config = replace(CONFIG, words=words, genus=(0, 1, 5))
-    assert prior.draw_objects(condition).most_genus.tolist() == [1, 0, 1, 5]
-    objects.config = replace(CONFIG, words=words, genus=(7, 7, 7))
+    objects.config = replace(CONFIG, words=words, genus=((0, 0), (1, 1), (2, 5)))
+    assert prior.draw_objects(condition).genus.tolist() == [[1, 1], [0, 0], [1, 1], [0, 5]]
+    objects.config = replace(CONFIG, words=words, genus=((6, 7),) * 3)
     new = prior.draw_objects(prior.condition(["teapot"]))
-    assert new.most_genus.tolist() == [7]  # that of the word it is drawn after
+    assert new.genus.tolist() == [[6, 7]]  # that of the word it is drawn after
 
 
 def test_known_hands_still_get_an_object_of_the_joint_network(prior):

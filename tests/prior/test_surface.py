@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 import torch
+import trimesh
 
 from bghop.fields.grid_spec import GridSpec
-from bghop.prior.surface import drawn_surface, surface_of
+from bghop.prior.surface import DRAWN_LEVEL, drawn_surface, surface_of
 
 AXIS = torch.linspace(-0.30, 0.30, 64)
 POINTS = torch.stack(torch.meshgrid(AXIS, AXIS, AXIS, indexing="ij"), dim=-1)
@@ -66,6 +67,23 @@ def test_a_drawn_wall_that_is_torn_gives_none():
     for limit, there in ((0, False), (1, False), (2, True), (None, True)):
         found = drawn_surface(decoded(torn), GridSpec(), truncation=0.04, most_genus=limit)
         assert (found is not None) == there
+
+
+def test_a_drawn_surface_is_smoother_and_has_its_size():
+    lumps = 0.003 * torch.randn(64, 64, 64, generator=torch.Generator().manual_seed(0))
+    grid = decoded(ball(0.2, (0.0, 0.0, 0.0)) + lumps)
+    rough = surface_of(grid, GridSpec(), truncation=0.04)
+    smooth = drawn_surface(grid, GridSpec(), truncation=0.04)
+    assert rough is not None
+    assert smooth is not None
+    edges = [
+        trimesh.Trimesh(mesh.vertices, mesh.faces, process=False).face_adjacency_angles.mean()
+        for mesh in (rough, smooth)
+    ]
+    assert edges[1] < 0.6 * edges[0]
+    radius = np.linalg.norm(smooth.vertices, axis=1).mean()
+    assert radius == pytest.approx(0.2 + DRAWN_LEVEL, abs=5e-4)
+    assert smooth.is_watertight
 
 
 def test_a_drawn_object_in_pieces_gives_none_and_crumbs_are_dropped():

@@ -215,7 +215,7 @@ def knowing(boxes_and_a_torn_plate, monkeypatch):
 
     def of(*order: int) -> Prior:
         prior = small_prior()
-        config = ObjectPriorConfig(components=2, width=8, depth=1, words=("box",), genus=(1,))
+        config = ObjectPriorConfig(components=2, width=8, depth=1, words=("box",), genus=((0, 1),))
         prior.objects = ObjectPrior(config).eval()
         rows = iter(order)
 
@@ -260,6 +260,18 @@ def test_an_object_that_is_always_torn_is_left_out_and_said(knowing, hand_model,
     )
     assert said == ["1 of 2 samples had no whole object; the next ones took their places"]
     assert float(found.mesh.extents.max()) == pytest.approx(0.12)
+
+
+def test_an_object_without_its_handle_is_the_last_resort(knowing):
+    """The plate, with both of its holes, is what the word means here."""
+    tries = from_prior.TRIES
+    for drawn, length in (([0, 2, 1], 0.20), ([0] + [2] * (tries - 1), 0.12)):
+        prior = knowing(*drawn)
+        config = replace(prior.objects.config, genus=((2, 2),))
+        prior.objects.config = config
+        (mesh,) = drawn_meshes(prior, "box", 1, name="plate")
+        assert mesh is not None
+        assert float(mesh.extents.max()) == pytest.approx(length)
 
 
 def test_a_drawn_object_depends_on_its_row_only(boxes_and_a_torn_plate, monkeypatch):

@@ -84,7 +84,7 @@ def test_handles_are_counted_word_by_word(config):
         latents = encode_shapes(stage, torch.stack([ball, ball, ball, ball, ring, ring])[:, None])
     shapes = Shapes(latents=latents, sizes=torch.ones(6))
     texts = [("ball",), ("ball", "toy"), ("ring", "toy")]
-    assert usual_genus(prior, shapes, texts, ("ball", "ring", "toy")) == (0, 1, 1)
+    assert usual_genus(prior, shapes, texts, ("ball", "ring", "toy")) == ((0, 0), (1, 1), (0, 1))
 
 
 def test_the_prior_comes_out_with_an_object_prior_that_has_learnt(config, tmp_path):
@@ -95,7 +95,7 @@ def test_the_prior_comes_out_with_an_object_prior_that_has_learnt(config, tmp_pa
     assert prior.objects is not None
     assert prior.origin["recipe"] == "one box"
     assert prior.origin["objects"]["step"] == 120
-    assert prior.objects.config.genus == (0, 0)
+    assert prior.objects.config.genus == ((0, 0), (0, 0))
     before = load_prior(config.source)
     for name, value in before.denoiser.state_dict().items():
         assert torch.equal(value, prior.denoiser.state_dict()[name])

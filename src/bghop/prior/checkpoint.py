@@ -121,8 +121,11 @@ def _networks(prior: Prior) -> dict[str, nn.Module]:
 def _objects(numbers: dict[str, Any] | None) -> ObjectPrior | None:
     if numbers is None:
         return None
-    lists = {name: tuple(numbers.get(name, ())) for name in ("words", "genus")}
-    values: dict[str, Any] = {**numbers, **lists}
+    values: dict[str, Any] = {
+        **numbers,
+        "words": tuple(numbers.get("words", ())),
+        "genus": tuple((int(low), int(high)) for low, high in numbers.get("genus", ())),
+    }
     return ObjectPrior(ObjectPriorConfig(**values))
 
 

@@ -41,9 +41,10 @@ class ObjectPriorConfig:
     words: tuple[str, ...] = ()
     """Of the training texts; other words are drawn after these (`known_words`). Empty: any word is
     taken as it is."""
-    genus: tuple[int, ...] = ()
-    """Of each of `words`: the most handles that its objects have, but for one in ten. A drawn
-    object with more has torn walls. Empty: unknown."""
+    genus: tuple[tuple[int, int], ...] = ()
+    """Of each of `words`: the fewest and the most handles that its objects have, but for one in ten
+    at either end. A drawn object with more has torn walls, one with fewer has lost some. Empty:
+    unknown."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

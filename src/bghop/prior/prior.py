@@ -59,8 +59,8 @@ class DrawnObjects:
     """Objects of an object prior, one row each."""
 
     shapes: Shapes
-    most_genus: Int[Tensor, "b"] | None
-    """Handles that a whole object of each row's word may have; None where it is not known."""
+    genus: Int[Tensor, "b 2"] | None
+    """The fewest and the most handles that objects of each row's word have, if that is known."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -195,18 +195,18 @@ class Prior:
         noise = OBJECT_TEMPERATURE * noise_like(
             num, (objects.numbers,), seed=seed, first=first, device=self.device
         )
-        text, most_genus = condition.tokens.mean(1), None
+        text, genus = condition.tokens.mean(1), None
         if objects.config.words:
             other = noise_like(num, (1,), seed=seed + 1, first=first, device=self.device)
             known = self._known_words(objects)
             text = led_by_known(text, known, torch.special.ndtr(other[:, 0]))
             if objects.config.genus:
                 limits = torch.tensor(objects.config.genus, device=self.device)
-                most_genus = torch.where(
-                    condition.text_given, limits[nearest_known(text, known)], limits.max()
-                )
+                of_any = torch.stack([limits[:, 0].amin(), limits[:, 1].amax()])
+                own = limits[nearest_known(text, known)]
+                genus = torch.where(condition.text_given[:, None], own, of_any)
         found = objects.sample(text, condition.text_given, noise, guidance=OBJECT_GUIDANCE)
-        return DrawnObjects(shapes=found, most_genus=most_genus)
+        return DrawnObjects(shapes=found, genus=genus)
 
     def drawn_after(self, prompt: str, *, least: float = 0.05) -> dict[str, float]:
         """Known words that an object of a new word is drawn after, and how likely.

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -17,6 +18,8 @@ samples inside and fall to pieces at zero. Measured in docs/first_stage.md."""
 DRAWN_LEVEL = 0.0045
 """The same for objects of an object prior, of which the largest piece is taken. Walls of drawn
 vessels are thinner than the grid's spacing in places and have holes at zero."""
+SMOOTHING = 12
+"""Passes of Taubin's filter over drawn objects: lumps of a cell go, volume stays to 0.1 %."""
 WHOLE = 0.97
 """Part of a drawn object's volume that is one piece; others are broken."""
 CRUMB = 0.005
@@ -31,7 +34,7 @@ def drawn_surface(
     most_genus: int | None = None,
     name: str = "object",
 ) -> "Mesh | None":
-    """The surface of an object that an object prior has drawn; None if it is broken or torn.
+    """The smoothed surface of an object that was drawn; None if it is broken or torn.
 
     Args:
         sdf: as in `surface_of`.
@@ -45,8 +48,9 @@ def drawn_surface(
     mesh = surface_of(
         sdf, spec, truncation=truncation, level=DRAWN_LEVEL, crumb=1.0, whole=WHOLE, name=name
     )
-    torn = mesh is not None and most_genus is not None and genus(mesh.faces) > most_genus
-    return None if torn else mesh
+    if mesh is None or (most_genus is not None and genus(mesh.faces) > most_genus):
+        return None
+    return _smoothed(mesh)
 
 
 def surface_of(
@@ -93,6 +97,19 @@ def surface_of(
     )
     mesh = extract_surface(grid, level=level, name=name)
     return _without_crumbs(mesh, crumb, whole)
+
+
+def _smoothed(mesh: "Mesh") -> "Mesh":
+    """The same faces; waves shorter than a few edges are taken out (Taubin, SIGGRAPH 1995)."""
+    import trimesh
+
+    from bghop.geometry.mesh import Mesh
+
+    copy = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
+    trimesh.smoothing.filter_taubin(copy, lamb=0.5, nu=0.53, iterations=SMOOTHING)
+    return Mesh(
+        vertices=np.asarray(copy.vertices, dtype=np.float64), faces=mesh.faces, name=mesh.name
+    )
 
 
 def _box_of(inside: Tensor) -> list[tuple[int, int]] | None:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from bghop.errors import OptionError
 from bghop.geometry.mesh import Mesh
+from bghop.geometry.topology import genus
 from bghop.hands.model import HandModel, HandParameters
 from bghop.interaction import Interaction, stacked
 from bghop.prior.object_prior import decode_shapes
@@ -268,35 +269,44 @@ def drawn_meshes(
 ) -> list[Mesh | None]:
     """Objects of the object prior about the origin, z up, metres.
 
-    A torn one is drawn again, `TRIES` times at most: that costs a tenth of drawing hands for it.
-    None where all were torn. Row `i` depends on `(seed, first + i)` only.
+    A torn one is drawn again, `TRIES` times at most: that costs a tenth of drawing hands for it. So
+    is one that lacks a handle, but it is taken if no better one comes. None where all were torn.
+    Row `i` depends on `(seed, first + i)` only.
     """
-    meshes = _drawn_once(prior, prompt, range(first, first + num), name, seed)
-    for again in range(1, TRIES):
+    meshes: list[Mesh | None] = [None] * num
+    left = [range(first, first + num)]
+    for again in range(TRIES):
         other = (seed + again * 0x9E3779B1) % 2**63
-        for i, mesh in enumerate(meshes):
-            if mesh is None:
-                (meshes[i],) = _drawn_once(
-                    prior, prompt, range(first + i, first + i + 1), name, other
-                )
+        lacking = []
+        for rows in left:
+            drawn = _drawn_once(prior, prompt, rows, name, other)
+            for row, (mesh, has_all) in zip(rows, drawn, strict=True):
+                if mesh is not None and (has_all or meshes[row - first] is None):
+                    meshes[row - first] = mesh
+                if mesh is None or not has_all:
+                    lacking.append(range(row, row + 1))
+        left = lacking
     return meshes
 
 
-def _drawn_once(prior: Prior, prompt: str, rows: range, name: str, seed: int) -> list[Mesh | None]:
+def _drawn_once(
+    prior: Prior, prompt: str, rows: range, name: str, seed: int
+) -> list[tuple[Mesh | None, bool]]:
+    """Objects, None where torn, and whether each has all handles of its kind."""
     stage, spec, num = prior.codec.first_stage, prior.codec.spec, len(rows)
     with network_threads():
         drawn = prior.draw_objects(prior.condition([prompt] * num), seed=seed, first=rows.start)
         with torch.no_grad():
             grids = decode_shapes(stage, drawn.shapes.latents)
-    limits = [None] * num if drawn.most_genus is None else drawn.most_genus.tolist()
-    meshes: list[Mesh | None] = []
-    for grid, size, limit in zip(grids, drawn.shapes.sizes.tolist(), limits, strict=True):
-        mesh = drawn_surface(grid, spec, truncation=stage.truncation, most_genus=limit, name=name)
+    limits = [(0, None)] * num if drawn.genus is None else drawn.genus.tolist()
+    found: list[tuple[Mesh | None, bool]] = []
+    for grid, size, (low, high) in zip(grids, drawn.shapes.sizes.tolist(), limits, strict=True):
+        mesh = drawn_surface(grid, spec, truncation=stage.truncation, most_genus=high, name=name)
         if mesh is not None:
             mesh = _of_size(mesh, size)
             mesh = mesh if mesh.volume > SMALLEST and fits(mesh, spec) else None
-        meshes.append(mesh)
-    return meshes
+        found.append((mesh, mesh is not None and genus(mesh.faces) >= low))
+    return found
 
 
 def _of_size(mesh: Mesh, longest: float) -> Mesh:

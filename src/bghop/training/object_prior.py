@@ -248,8 +248,10 @@ def usual_genus(
     shapes: Shapes,
     texts: Sequence[tuple[str, ...]],
     words: Sequence[str],
-) -> tuple[int, ...]:
-    """The most handles that nine of ten objects of each word have, as their latents show them.
+) -> tuple[tuple[int, int], ...]:
+    """The fewest and most handles of each word's objects, as their latents show them.
+
+    One in ten may have fewer, one in ten more.
 
     Args:
         prior: whose first stage and grid the shapes are of.
@@ -273,7 +275,8 @@ def usual_genus(
         own = [number for number, said in enumerate(texts) if word in said]
         some = np.linspace(0, len(own) - 1, min(_MEASURED, len(own))).round().astype(int)
         counts = [handles(own[k]) for k in some]
-        found.append(int(np.quantile(counts, 0.9, method="inverted_cdf")))
+        low, high = np.quantile(counts, [0.1, 0.9], method="inverted_cdf")
+        found.append((int(low), int(high)))
     return tuple(found)
 
 
