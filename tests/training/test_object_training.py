@@ -38,37 +38,39 @@ def config(tmp_path, entries, records):
     )  # fmt: skip
 
 
-def test_objects_are_seen_once_in_both_mirrors_with_all_their_texts(config):
+@pytest.fixture
+def known(config):
+    """First stage, builder of the training rows, their shapes and texts."""
     prior = load_prior(config.source)
     stage = prior.codec.first_stage
     sources = load_sources(
         config.data, prior.codec.spec, torch.device("cpu"), truncation=stage.truncation
     )
-    shapes, texts = object_shapes(sources.train, stage, 0.5)
+    return stage, sources.train, *object_shapes(sources.train, stage, 0.5)
+
+
+def test_objects_are_seen_once_in_both_mirrors_with_all_their_texts(known):
+    stage, _, shapes, texts = known
     assert texts == [("ball",), ("box with a lid",)]
     there, mirrored = shapes.latents[::2], shapes.latents[1::2]
     torch.testing.assert_close(stage.mirrored(there), mirrored, rtol=1e-3, atol=1e-3)
     assert torch.equal(shapes.sizes[::2], shapes.sizes[1::2])
 
 
-def test_every_shape_fills_the_grid_and_keeps_its_size_apart(config):
-    prior = load_prior(config.source)
-    stage = prior.codec.first_stage
-    sources = load_sources(
-        config.data, prior.codec.spec, torch.device("cpu"), truncation=stage.truncation
-    )
-    shapes, _ = object_shapes(sources.train, stage, 0.5)
+def test_every_shape_fills_the_grid_and_keeps_its_size_apart(known):
+    stage, builder, shapes, _ = known
     keys = dict.fromkeys(
-        zip(sources.train.records.object, sources.train.records.joint_value.tolist(), strict=True)
+        zip(builder.records.object, builder.records.joint_value.tolist(), strict=True)
     )
     for number, (key, value) in enumerate(keys):
-        index = sources.train.objects.index_of([key])
-        corners = sources.train.objects.box(index, torch.tensor([value]), torch.eye(4)[None])[0]
+        index = builder.objects.index_of([key])
+        corners = builder.objects.box(index, torch.tensor([value]), torch.eye(4)[None])[0]
         extents = corners[1] - corners[0]
         assert shapes.sizes[2 * number] == pytest.approx(float(extents.max()), abs=1e-5)
         with torch.no_grad():
             grid = decode_shapes(stage, shapes.latents[2 * number : 2 * number + 1])[0]
-        mesh = surface_of(grid, prior.codec.spec, truncation=stage.truncation, level=0.0)
+        mesh = surface_of(grid, builder.spec, truncation=stage.truncation, level=0.0)
+        assert mesh is not None
         shown = torch.from_numpy(mesh.extents) * float(extents.max()) / 0.5
         torch.testing.assert_close(shown, extents.double(), rtol=0.03, atol=0.002)
 
