@@ -148,6 +148,17 @@ def test_a_prior_draws_sums_of_principal_shapes(prior, objects):
     torch.testing.assert_close(again.sizes[0], drawn.shapes.sizes[1])
 
 
+def test_drawing_again_changes_the_object_and_keeps_the_word(prior, objects):
+    words = ("torus", "dog", "chest", "bucket")
+    genus = ((0, 0), (1, 1), (2, 2), (3, 3))
+    objects.config = replace(CONFIG, words=words, genus=genus)
+    condition = prior.condition(["urn"] * 12)
+    first, other = (prior.draw_objects(condition, seed=3, again=again) for again in (0, 1))
+    assert len(set(map(tuple, first.genus.tolist()))) > 1  # drawn after several words
+    assert torch.equal(first.genus, other.genus)
+    assert not torch.equal(first.shapes.latents, other.shapes.latents)
+
+
 def test_a_prior_without_one_says_what_makes_one():
     prior = small_prior()
     with pytest.raises(OptionError, match="`bghop train objects` makes one"):

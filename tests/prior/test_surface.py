@@ -4,7 +4,8 @@ import torch
 import trimesh
 
 from bghop.fields.grid_spec import GridSpec
-from bghop.prior.surface import DRAWN_LEVEL, drawn_surface, surface_of
+from bghop.geometry.topology import genus
+from bghop.prior.surface import DRAWN_LEVELS, drawn_surface, surface_of
 
 AXIS = torch.linspace(-0.30, 0.30, 64)
 POINTS = torch.stack(torch.meshgrid(AXIS, AXIS, AXIS, indexing="ij"), dim=-1)
@@ -54,19 +55,49 @@ def test_an_object_that_leaves_the_grid_is_closed_at_the_border():
     assert mesh.bounds[1, 0] < 0.30 + 0.6 / 63
 
 
-def test_a_drawn_wall_that_is_torn_gives_none():
-    plate = (POINTS.abs() - torch.tensor([0.12, 0.12, 0.015])).amax(-1)
-    holes = [(0.06, 0.06), (-0.06, 0.0)]
-    torn = plate
+def plate(*holes, thickness=0.03):
+    """A square of 24 cm with holes of 4 cm."""
+    solid = (POINTS.abs() - torch.tensor([0.12, 0.12, thickness / 2])).amax(-1)
     for x, y in holes:
         rod = (POINTS[..., :2] - torch.tensor([x, y])).norm(dim=-1) - 0.02
-        torn = torch.maximum(torn, -rod)
-    whole = drawn_surface(decoded(plate), GridSpec(), truncation=0.04, most_genus=0)
+        solid = torch.maximum(solid, -rod)
+    return solid
+
+
+HOLES = ((0.06, 0.06), (-0.06, 0.0))
+
+
+@pytest.mark.parametrize(
+    ("usual", "there"),
+    [
+        (None, True),
+        ((0, 0), False),
+        ((0, 1), False),
+        ((0, 2), True),
+        ((2, 2), True),
+        ((3, 9), True),
+    ],
+)
+def test_a_drawn_wall_with_too_many_holes_gives_none(usual, there):
+    whole = drawn_surface(decoded(plate()), GridSpec(), truncation=0.04, usual_genus=(0, 0))
     assert whole is not None
     assert whole.is_watertight
-    for limit, there in ((0, False), (1, False), (2, True), (None, True)):
-        found = drawn_surface(decoded(torn), GridSpec(), truncation=0.04, most_genus=limit)
-        assert (found is not None) == there
+    torn = drawn_surface(decoded(plate(*HOLES)), GridSpec(), truncation=0.04, usual_genus=usual)
+    assert (torn is not None) == there  # with fewer than usual it lacks something, but is whole
+
+
+def test_a_thin_wall_is_made_as_thick_as_it_must_be_to_be_whole():
+    solid = plate(thickness=0.04)
+    middle = POINTS.norm(dim=-1) < 0.045
+    torn = torch.where(middle, 0.007 + 0 * solid, solid)  # closes at the third level only
+    kept = drawn_surface(decoded(torn), GridSpec(), truncation=0.04)
+    mended = drawn_surface(decoded(torn), GridSpec(), truncation=0.04, usual_genus=(0, 0))
+    assert kept is not None
+    assert mended is not None
+    assert (genus(kept.faces), genus(mended.faces)) == (1, 0)
+    grown = DRAWN_LEVELS[2] - DRAWN_LEVELS[0]
+    wider = mended.extents[:2] - kept.extents[:2]
+    np.testing.assert_allclose(wider, 2 * grown, atol=1.5e-3)
 
 
 def test_a_drawn_surface_is_smoother_and_has_its_size():
@@ -82,7 +113,7 @@ def test_a_drawn_surface_is_smoother_and_has_its_size():
     ]
     assert edges[1] < 0.6 * edges[0]
     radius = np.linalg.norm(smooth.vertices, axis=1).mean()
-    assert radius == pytest.approx(0.2 + DRAWN_LEVEL, abs=5e-4)
+    assert radius == pytest.approx(0.2 + DRAWN_LEVELS[0], abs=5e-4)
     assert smooth.is_watertight
 
 

@@ -30,6 +30,7 @@ from bghop.threads import one_thread
 OBJECT_TEMPERATURE = 0.7
 """Spread of the noise that objects are drawn from: below 1 they are more typical, and whole."""
 OBJECT_GUIDANCE = 1.5
+_OTHER_NOISE = 0x9E3779B1
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -178,13 +179,17 @@ class Prior:
         return Sampled(latent=latent, hands=hands, condition=condition)
 
     @torch.no_grad()
-    def draw_objects(self, condition: Condition, *, seed: int = 0, first: int = 0) -> DrawnObjects:
+    def draw_objects(
+        self, condition: Condition, *, seed: int = 0, first: int = 0, again: int = 0
+    ) -> DrawnObjects:
         """Draw objects from the object prior; hands for them are then drawn by `sample`.
 
         Args:
             condition: of `condition`; its length is the number of objects.
             seed: of the noise; row `i` depends on `(seed, first + i)` only.
             first: number of the first row.
+            again: another number draws another object after the same known word: new words would
+                else be drawn after whichever word is drawn well.
 
         Raises:
             OptionError: The prior has no object prior.
@@ -193,8 +198,9 @@ class Prior:
         if objects is None:
             raise OptionError("this prior has no object prior: `bghop train objects` makes one")
         noise = OBJECT_TEMPERATURE * noise_like(
-            num, (objects.numbers,), seed=seed, first=first, device=self.device
-        )
+            num, (objects.numbers,), seed=(seed + again * _OTHER_NOISE) % 2**63, first=first,
+            device=self.device,
+        )  # fmt: skip
         text, genus = condition.tokens.mean(1), None
         if objects.config.words:
             other = noise_like(num, (1,), seed=seed + 1, first=first, device=self.device)

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 LEVEL = 0.001
 """Metres outside zero at which the surface is taken: walls thinner than the spacing have few
 samples inside and fall to pieces at zero. Measured in docs/first_stage.md."""
-DRAWN_LEVEL = 0.0045
-"""The same for objects of an object prior, of which the largest piece is taken. Walls of drawn
-vessels are thinner than the grid's spacing in places and have holes at zero."""
+DRAWN_LEVELS = (0.0045, 0.006, 0.008)
+"""The same for drawn objects, of which the largest piece is taken: the first at which an object is
+whole. Walls of drawn vessels are thinner than the grid's spacing in places and have holes at zero;
+the wider the level, the fewer holes and the thicker the walls."""
 SMOOTHING = 12
 """Passes of Taubin's filter over drawn objects: lumps of a cell go, volume stays to 0.1 %."""
 WHOLE = 0.97
@@ -31,7 +32,7 @@ def drawn_surface(
     spec: GridSpec,
     *,
     truncation: float,
-    most_genus: int | None = None,
+    usual_genus: tuple[int, int] | None = None,
     name: str = "object",
 ) -> "Mesh | None":
     """The smoothed surface of an object that was drawn; None if it is broken or torn.
@@ -40,17 +41,26 @@ def drawn_surface(
         sdf: as in `surface_of`.
         spec: as in `surface_of`.
         truncation: as in `surface_of`.
-        most_genus: handles that such an object may have; None: any number.
+        usual_genus: fewest and most handles that such an object has; None: any number. With fewer
+            it is taken if no level gives it all, with more it is torn.
         name: of the mesh.
     """
     from bghop.geometry.topology import genus
 
-    mesh = surface_of(
-        sdf, spec, truncation=truncation, level=DRAWN_LEVEL, crumb=1.0, whole=WHOLE, name=name
-    )
-    if mesh is None or (most_genus is not None and genus(mesh.faces) > most_genus):
-        return None
-    return _smoothed(mesh)
+    low, high = usual_genus or (0, None)
+    lacking: Mesh | None = None
+    for level in DRAWN_LEVELS:
+        mesh = surface_of(
+            sdf, spec, truncation=truncation, level=level, crumb=1.0, whole=WHOLE, name=name
+        )
+        if mesh is None:
+            continue
+        handles = genus(mesh.faces)
+        if handles >= low and (high is None or handles <= high):
+            return _smoothed(mesh)
+        if handles < low and lacking is None:
+            lacking = mesh
+    return None if lacking is None else _smoothed(lacking)
 
 
 def surface_of(

@@ -276,10 +276,9 @@ def drawn_meshes(
     meshes: list[Mesh | None] = [None] * num
     left = [range(first, first + num)]
     for again in range(TRIES):
-        other = (seed + again * 0x9E3779B1) % 2**63
         lacking = []
         for rows in left:
-            drawn = _drawn_once(prior, prompt, rows, name, other)
+            drawn = _drawn_once(prior, prompt, rows, name, seed, again)
             for row, (mesh, has_all) in zip(rows, drawn, strict=True):
                 if mesh is not None and (has_all or meshes[row - first] is None):
                     meshes[row - first] = mesh
@@ -290,22 +289,27 @@ def drawn_meshes(
 
 
 def _drawn_once(
-    prior: Prior, prompt: str, rows: range, name: str, seed: int
+    prior: Prior, prompt: str, rows: range, name: str, seed: int, again: int
 ) -> list[tuple[Mesh | None, bool]]:
     """Objects, None where torn, and whether each has all handles of its kind."""
     stage, spec, num = prior.codec.first_stage, prior.codec.spec, len(rows)
     with network_threads():
-        drawn = prior.draw_objects(prior.condition([prompt] * num), seed=seed, first=rows.start)
+        drawn = prior.draw_objects(
+            prior.condition([prompt] * num), seed=seed, first=rows.start, again=again
+        )
         with torch.no_grad():
             grids = decode_shapes(stage, drawn.shapes.latents)
-    limits = [(0, None)] * num if drawn.genus is None else drawn.genus.tolist()
+    usual = [None] * num if drawn.genus is None else [(a, b) for a, b in drawn.genus.tolist()]
     found: list[tuple[Mesh | None, bool]] = []
-    for grid, size, (low, high) in zip(grids, drawn.shapes.sizes.tolist(), limits, strict=True):
-        mesh = drawn_surface(grid, spec, truncation=stage.truncation, most_genus=high, name=name)
+    for grid, size, handles in zip(grids, drawn.shapes.sizes.tolist(), usual, strict=True):
+        mesh = drawn_surface(
+            grid, spec, truncation=stage.truncation, usual_genus=handles, name=name
+        )
         if mesh is not None:
             mesh = _of_size(mesh, size)
             mesh = mesh if mesh.volume > SMALLEST and fits(mesh, spec) else None
-        found.append((mesh, mesh is not None and genus(mesh.faces) >= low))
+        has_all = mesh is not None and (handles is None or genus(mesh.faces) >= handles[0])
+        found.append((mesh, has_all))
     return found
 
 
