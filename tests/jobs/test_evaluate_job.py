@@ -71,7 +71,7 @@ def folder(tmp_path):
 def job_of(folder, **options):
     defaults = {
         "objects": str(folder), "out": Path(folder).parent / "out", "num": 2, "seeds": (0, 3),
-        "hold": False, "workers": 1, "pictures": False,
+        "hold": False, "workers": 1, "pictures": False, "methods": ("optimize", "random"),
     }  # fmt: skip
     return EvaluateJob(**(defaults | options))
 
