@@ -41,7 +41,8 @@ def normalised_distances(
     grids = []
     for i, shrink in enumerate((sizes / fill).tolist()):
         row = slice(i, i + 1)
-        # Objects longer than `fill` are known too near for the truncation; what is farther is air.
+        # The store's reach ends before the truncation of objects over 1.25 times `fill`, whose
+        # farther distances are told too short.
         near = min(truncation * shrink, objects.reach)
         found = objects.lattice_distance(
             index[row], joint_value[row], T_object_frame[row],
