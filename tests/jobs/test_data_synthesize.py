@@ -107,8 +107,9 @@ def test_a_set_that_is_stopped_is_finished_with_more_or_fewer_objects(
 
 
 def test_a_part_that_was_shorter_is_made_again_when_there_are_to_be_more_objects(
-    tmp_path, monkeypatch
+    tmp_path, capsys, monkeypatch
 ):
+    """What is told counts what an earlier run left."""
     out, made = tmp_path / "set", []
     first, join = data_synthesize._make_part, data_synthesize.join_parts
 
@@ -121,11 +122,15 @@ def test_a_part_that_was_shorter_is_made_again_when_there_are_to_be_more_objects
     monkeypatch.setattr(data_synthesize, "join_parts", killed)
     assert main(arguments(out)) == 130
     monkeypatch.setattr(data_synthesize, "join_parts", join)
-    more = arguments(out)
+    more = [word for word in arguments(out) if word != "--quiet"]
     more[more.index("3")] = "4"
     assert main(more) == 0
     assert made == [[0, 1], [2], [2, 3]]
-    assert len(read_reports(out / "provenance.parquet")) == 4
+    reports = read_reports(out / "provenance.parquet")
+    assert len(reports) == 4
+    accepted = [report.accepted for report in reports]
+    assert sum(accepted[:2]) > 0
+    assert f"data: 4 of 4 objects, {sum(accepted)} interactions" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ class DataListener:
         """`done` of `total` steps of a stage are over."""
 
     def part(self, done: int, total: int, accepted: int | None = None) -> None:
-        """Some more objects are made; `accepted` interactions in this run, if hands are made."""
+        """Some more objects are made; `accepted` interactions in all, if hands are made."""
 
     def said(self, message: str) -> None:
         """Something worth a line."""

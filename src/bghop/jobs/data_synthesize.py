@@ -105,13 +105,22 @@ def run_synthesize_data(
         )
     folder.begin(overwrite=job.overwrite)
     parts = [folder.parts / f"{k:05d}" for k in range(-(-job.objects // PART))]
-    tasks = [
-        (options, job.seed, range(k * PART, min(job.objects, (k + 1) * PART)), part, header)
-        for k, part in enumerate(parts)
-        if not part_is_whole(part, header, min(PART, job.objects - k * PART))
+    spans = [range(k, min(job.objects, k + PART)) for k in range(0, job.objects, PART)]
+    whole = [
+        part_is_whole(part, header, len(span)) for part, span in zip(parts, spans, strict=True)
     ]
-    done = job.objects - sum(len(task[2]) for task in tasks)
-    accepted = 0
+    tasks = [
+        (options, job.seed, span, part, header)
+        for part, span, made in zip(parts, spans, whole, strict=True)
+        if not made
+    ]
+    kept = [
+        report
+        for part, made in zip(parts, whole, strict=True)
+        if made
+        for report in read_reports(part / PROVENANCE_FILE)
+    ]
+    done, accepted = len(kept), sum(report.accepted for report in kept)
     listener.stage("objects", done, job.objects)
     for count, found in run_all(_make_part, tasks, job.workers):
         done, accepted = done + count, accepted + found
