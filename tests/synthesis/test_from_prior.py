@@ -15,10 +15,11 @@ from bghop.interaction import Interaction
 from bghop.prior.object_prior import ObjectPrior, ObjectPriorConfig, Shapes, encode_shapes
 from bghop.prior.prior import Prior
 from bghop.prior.sampling import SampleOptions
-from bghop.synthesis import from_prior
+from bghop.synthesis import from_prior, objects_from_prior
 from bghop.synthesis.completion import complete
-from bghop.synthesis.from_prior import drawn_meshes, sample_hands, sample_interactions
+from bghop.synthesis.from_prior import sample_hands, sample_interactions
 from bghop.synthesis.keep import PARTS
+from bghop.synthesis.objects_from_prior import drawn_meshes
 from quick_refinement import quick_fits
 from small_prior import BOX, small_prior
 from small_scenes_of_hands import palms_beside
@@ -254,7 +255,7 @@ def test_drawn_objects_are_whole_have_their_size_and_hands_see_them(
 def test_an_object_that_is_always_torn_is_left_out_and_said(knowing, hand_model, monkeypatch):
     quick_fits(monkeypatch)
     monkeypatch.setattr("bghop.synthesis.rows._SPARE", 1)
-    prior, said = knowing(*[1] * from_prior.TRIES, 0), []
+    prior, said = knowing(*[1] * objects_from_prior.TRIES, 0), []
     (found,) = sample_interactions(
         prior, hand_model, prompt="box", num=1, options=FEW, say=said.append
     )
@@ -264,7 +265,7 @@ def test_an_object_that_is_always_torn_is_left_out_and_said(knowing, hand_model,
 
 def test_an_object_without_its_handle_is_the_last_resort(knowing):
     """The plate, with both of its holes, is what the word means here."""
-    tries = from_prior.TRIES
+    tries = objects_from_prior.TRIES
     for drawn, length in (([0, 2, 1], 0.20), ([0] + [2] * (tries - 1), 0.12)):
         prior = knowing(*drawn)
         config = replace(prior.objects.config, genus=((2, 2),))
