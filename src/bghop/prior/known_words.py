@@ -12,8 +12,8 @@ from torch.nn import functional
 
 KNOWN = 0.9
 """Cosine to a known word from which a word counts as known: "mugs" and "a mug" are at 0.9."""
-SOFTNESS = 0.04
-"""Difference of cosine that makes a known word e times less likely."""
+SOFTNESS = 0.015
+"""Difference of cosine that makes a known word e times less likely (benchmarks/new_words.py)."""
 
 
 def likely_words(
