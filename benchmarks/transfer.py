@@ -9,8 +9,10 @@ what is finished is not done again.
     python benchmarks/transfer.py --two data/two --one data/one --out runs/transfer
         [--sizes 500 2000 20000] [--steps 800] [--one-steps 1500] [--threads 1] [--pictures]
 
-One JSON line per run; transfer.png (loss against examples) and, with `--pictures`, samples.png
-(the variants side by side: hands drawn for validation objects, not refined) in `--out`.
+One JSON line per run, `curve` its loss (all cases) on the way; transfer.png (loss against examples,
+and against steps) and, with `--pictures`, samples.png (the variants side by side: hands drawn for
+validation objects, not refined) in `--out`. Several commands with some of the sizes each may share
+an `--out` once the one-hand prior is there; one with all sizes then draws the pictures.
 """
 
 import argparse
@@ -37,6 +39,8 @@ from bghop.training.prior import INITS, PRIOR_FOLDER, TrainPrior, train_prior
 from bghop.training.sources import SourceConfig, Sources, load_sources
 
 CASES = ("joint", "object", "object_and_hand")
+LOOKS = 5
+"""Validations of a run."""
 MARKERS = {"scratch": "o", "semi-frozen": "s", "full": "^"}
 
 
@@ -64,8 +68,9 @@ def main() -> None:
             config = replace(
                 config, init=init, source=source, data=replace(config.data, most_rows=size)
             )
-            found = ran(config, options.out / f"{init}-{size}")
-            rows.append({"examples": size, "init": init, **found})
+            curve = ran(config, options.out / f"{init}-{size}")
+            losses = {int(row["step"]): round(row["loss"], 4) for row in curve}
+            rows.append({"examples": size, "init": init, **curve[-1], "curve": losses})
             print(json.dumps({"benchmark": "transfer", **rows[-1]}), flush=True)
     write_whole(options.out / "transfer.png", drawn(rows))
     if options.pictures:
@@ -79,21 +84,24 @@ def config_of(options: argparse.Namespace, data: Path, steps: int) -> TrainPrior
         network={"width": options.width, "depth": options.depth, "heads": 4},
         loop=LoopConfig(
             steps=steps, batch=32, micro=32, optimizer="muon", learning_rate=3e-3, warmup=50,
-            clip=10.0, ema=0.995, validate_every=steps, sample_every=0, save_every=200,
+            clip=10.0, ema=0.995, validate_every=max(1, steps // LOOKS), sample_every=0,
+            save_every=200,
         ),
     )  # fmt: skip
 
 
-def ran(config: TrainPrior, folder: Path) -> dict[str, Any]:
-    """Train to the end; the last validation losses."""
+def ran(config: TrainPrior, folder: Path) -> list[dict[str, Any]]:
+    """Train to the end; the validation losses on the way."""
     train_prior(config, folder)
-    return read_curve(folder / VALIDATION_FILE)[-1]
+    return read_curve(folder / VALIDATION_FILE)
 
 
 def drawn(rows: list[dict[str, Any]]) -> bytes:
-    """Loss against examples, a panel for each case."""
-    with figure_of((7.2, 3.0)) as (figure, png):
-        for axes, case in zip(figure.subplots(1, len(CASES)), CASES, strict=True):
+    """Loss against examples, a panel for each case; against steps, a panel for each size."""
+    sizes = sorted({row["examples"] for row in rows})
+    with figure_of((7.2, 5.4)) as (figure, png):
+        above, below = figure.subfigures(2, 1)
+        for axes, case in zip(above.subplots(1, len(CASES)), CASES, strict=True):
             for init in INITS:
                 own = [row for row in rows if row["init"] == init]
                 axes.plot(
@@ -103,8 +111,16 @@ def drawn(rows: list[dict[str, Any]]) -> bytes:
             axes.set_xscale("log")
             axes.set_title(case.replace("_", " "), fontsize=10)
             axes.set_xlabel("two-hand examples")
-        figure.axes[0].set_ylabel("denoising loss, new objects")
-        figure.axes[0].legend()
+        above.axes[0].set_ylabel("denoising loss, new objects")
+        above.axes[0].legend()
+        panels = below.subplots(1, len(sizes), sharey=True, squeeze=False)[0]
+        for axes, size in zip(panels, sizes, strict=True):
+            for row in (row for row in rows if row["examples"] == size):
+                steps, losses = zip(*row["curve"].items(), strict=True)
+                axes.plot(steps, losses, marker=MARKERS[row["init"]], label=row["init"])
+            axes.set_title(f"{size:,} examples", fontsize=10)
+            axes.set_xlabel("steps")
+        panels[0].set_ylabel("denoising loss, all cases")
     return png.getvalue()
 
 
