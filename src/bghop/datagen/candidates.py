@@ -14,7 +14,14 @@ from bghop.hands.model import HandModel, HandParameters
 from bghop.synthesis.optimize import OptimizeOptions, optimize
 from bghop.synthesis.preshapes import pose_preshapes
 from bghop.synthesis.probe import make_probe
-from bghop.synthesis.starts import Pool, Starts, choose_pairs, pair_costs, single_starts
+from bghop.synthesis.starts import (
+    Pool,
+    Starts,
+    choose_pairs,
+    joined_starts,
+    pair_costs,
+    single_starts,
+)
 from bghop.synthesis.surface import sample_surface
 from bghop.synthesis.synthesize import object_load
 
@@ -110,19 +117,7 @@ def _pairs(
                 considered=_CONSIDERED, avoid=torch.cat(avoid) if avoid else None,
             )
         )  # fmt: skip
-    return _together([part for part in parts if len(part.cost)])
-
-
-def _together(parts: list[Starts]) -> Starts:
-    hands = {
-        name: torch.cat([getattr(part.hands, name) for part in parts])
-        for name in ("present", "T_object_hand", "pose", "shape")
-    }
-    return Starts(
-        hands=HandParameters(**hands),
-        cost=torch.cat([part.cost for part in parts]),
-        palm_wish=torch.cat([part.palm_wish for part in parts]),
-    )
+    return joined_starts([part for part in parts if len(part.cost)])
 
 
 def _singles(person: HandModel, pool: Pool, present: tuple[bool, bool], count: int) -> Starts:

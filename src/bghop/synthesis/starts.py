@@ -7,6 +7,7 @@ are scored for balance (do the hands push against each other or carry beside the
 and for a body behind them (forearms side by side, not crossed, thumbs not down).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,6 +18,7 @@ from bghop.geometry.rotations import matrix_from_6d
 from bghop.geometry.sdf import SdfGrid
 from bghop.geometry.transforms import rigid
 from bghop.hands.model import HandModel, HandParameters
+from bghop.interaction import joined
 from bghop.synthesis.preshapes import PosedPreshapes, pose_preshapes, tilt
 from bghop.synthesis.spheres import FOREARM_RADIUS, forearm_points, make_spheres
 from bghop.synthesis.surface import SurfaceSamples
@@ -347,6 +349,15 @@ def choose_pairs(
         hands=hands, cost=cost[left, right][taken], palm_wish=shapes.palm_wish[preshape],
         place=feature[taken],
     )  # fmt: skip
+
+
+def joined_starts(parts: Sequence[Starts]) -> Starts:
+    """One after the other; without their places."""
+    return Starts(
+        hands=joined([part.hands for part in parts]),
+        cost=torch.cat([part.cost for part in parts]),
+        palm_wish=torch.cat([part.palm_wish for part in parts]),
+    )
 
 
 def _nearness(distance: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:

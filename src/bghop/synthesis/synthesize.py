@@ -15,13 +15,24 @@ from bghop.interaction import joined
 from bghop.physics.equilibrium import gravity_loads
 from bghop.physics.settings import mass_from_volume
 from bghop.synthesis.energy import Load
+from bghop.synthesis.handles import takes_handle
 from bghop.synthesis.optimize import OptimizeOptions, optimize
 from bghop.synthesis.probe import make_probe
-from bghop.synthesis.starts import Starts, choose_pairs, pair_costs, single_starts
+from bghop.synthesis.starts import (
+    Starts,
+    choose_pairs,
+    joined_starts,
+    pair_costs,
+    single_starts,
+)
 from bghop.synthesis.surface import sample_surface
 
 POOL = 1200
 """Single-hand starts per side."""
+HANDLE_SHARE = 0.5
+"""Of the starts of an object with handles: those that have a hand at one."""
+_NO_HANDLE = 6.0
+"""What a pair pays that should have a hand at a handle; good pairs cost 3 to 6 in all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +180,13 @@ def geometric_starts(
         single = single_starts(hand_model, sdf, samples, num=pool, generator=generator)
         against = None if up is None else torch.tensor(up, device=sdf.values.device)
         cost = pair_costs(single, centre=load.centre, size=load.length, up=against)
-        return choose_pairs(hand_model, single, cost, num=num)
+        taking = takes_handle(single, samples, sdf)
+        if taking is None:
+            return choose_pairs(hand_model, single, cost, num=num)
+        share = round(HANDLE_SHARE * num)
+        first = choose_pairs(hand_model, single, cost + _NO_HANDLE * ~taking, num=share)
+        rest = choose_pairs(hand_model, single, cost, num=num - share, avoid=first.place)
+        return joined_starts([first, rest])
 
 
 def up_axis(name: str) -> tuple[float, float, float] | None:
