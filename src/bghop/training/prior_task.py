@@ -140,10 +140,11 @@ class PriorTask:
         return PriorInputs(
             latent=self.parts.encode(scenes.sdf, scenes.joints, present),
             condition=Condition(
-                tokens=tokens, text_given=has_text & with_text.to(device), present=present
+                tokens=tokens, text_given=has_text & with_text.to(device), present=present,
+                distances=scenes.sdf,
             ),
             given=cases.given.to(device),
-        )
+        )  # fmt: skip
 
     def losses(
         self, network: nn.Module, inputs: PriorInputs, generator: torch.Generator

@@ -6,7 +6,7 @@ score's (`clean` is a constant). A joint feels the pull however far away it is; 
 some centimetres as in a truncated field. The network needs no gradient and no decoder.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int
@@ -54,11 +54,14 @@ class JointPull:
         seed: int,
     ) -> "JointPull":
         """Encode the object once; distances on the first stage's lattice, metres."""
+        num = len(condition.present)
         given = prior.given(Known(sdf=sdf), condition.present[:1])
         return cls(
             prior=prior,
             codec=codec,
-            condition=condition,
+            condition=replace(
+                condition, distances=sdf.expand(len(condition.present), *sdf.shape[1:])
+            ),
             object=codec.layout.unpack(given.latent).object,
             options=options,
             seed=seed,
