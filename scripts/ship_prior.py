@@ -1,8 +1,9 @@
 """Puts a trained prior into the package: half-precision weights, config, learning curves.
 
-    python scripts/ship_prior.py RUN OBJECTS
+    python scripts/ship_prior.py RUN [OBJECTS]
 
-RUN is a run of `bghop train prior`, OBJECTS one of `bghop train objects`. Writes
+RUN is a run of `bghop train prior`, OBJECTS one of `bghop train objects`; without it the object
+prior that is shipped stays. Writes
 src/bghop/prior/assets/shipped/ (what `load_prior()` reads) and into recipes/ the training loss of
 every tenth step and both validation curves, and draws the prior's curves into
 docs/images/shipped_prior_curves.png.
@@ -29,10 +30,11 @@ def main() -> None:
     """Copy, thin, draw."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path, help="folder of `bghop train prior`")
-    parser.add_argument("objects", type=Path, help="folder of `bghop train objects`")
+    parser.add_argument("objects", type=Path, nargs="?", help="folder of `bghop train objects`")
     options = parser.parse_args()
-    run = options.run
-    prior, with_objects = (load_prior(each / PRIOR_FOLDER) for each in (run, options.objects))
+    run, objects = options.run, options.objects
+    prior = load_prior(run / PRIOR_FOLDER)
+    with_objects = load_prior(None if objects is None else objects / PRIOR_FOLDER)
     prior.objects = with_objects.objects
     prior.origin = {**prior.origin, "objects": with_objects.origin["objects"]}
     weights = prior_tensors(prior, half=True)
@@ -46,9 +48,10 @@ def main() -> None:
     thin = [lines[0], *lines[EVERY::EVERY]]
     recipes = ROOT / "recipes"
     write_whole(recipes / "shipped_prior_train.csv", "".join(thin).encode())
-    for name, folder in (("prior", run), ("objects", options.objects)):
-        content = (folder / VALIDATION_FILE).read_bytes()
-        write_whole(recipes / f"shipped_{name}_validation.csv", content)
+    for name, folder in (("prior", run), ("objects", objects)):
+        if folder is not None:
+            content = (folder / VALIDATION_FILE).read_bytes()
+            write_whole(recipes / f"shipped_{name}_validation.csv", content)
     write_whole(ROOT / "docs/images/shipped_prior_curves.png", drawn(run))
     print(f"{len(weights) / 2**20:.1f} MiB, step {prior.origin.get('step')}")
 

@@ -37,6 +37,8 @@ _SUBCELLS = 2  # per axis of a patch: where its distances to the joints are take
 _DECAY = 0.06  # metres over which a joint is near
 _LEAST_ALPHA = 0.1  # noisier joints are not blown up further
 _SURE = 0.25  # of the noise's variance: how sure a fitted hand is against "anywhere"
+_BENT = 0.006  # metres, along each axis: joints of the data's hands off the fitted mean hand
+_SHARED = 7  # joints for each of the axes and turns that a fit finds: they share the noise
 _NEAR = 0.04  # metres over which distances to the surface are told, and their decay a quarter
 _LOCAL = 8  # numbers of `_local`
 
@@ -152,9 +154,8 @@ class PatchTransformer(nn.Module):
             # `v`: near the clean end it is a small correction of what is seen.
             hands = alpha_hand * noisy.hands - sigma_hand * answer
         else:
-            sure = alpha_hand**2 / (alpha_hand**2 + _SURE * sigma_hand**2)
-            start = sure * fitted.metres / self.config.joint_scale
-            hands = torch.where(sigma_hand == 0, noisy.hands, start + sigma_hand * answer)
+            start, spread = self._start(noisy.hands, fitted, alpha_hand, sigma_hand)
+            hands = torch.where(sigma_hand == 0, noisy.hands, start + spread * answer)
         known = (sigma[:, 0] == 0)[:, None, None, None, None]
         thing = torch.where(known, noisy.object, thing)
         return self.layout.pack(LatentParts(thing, hands.to(x.dtype)))
@@ -225,6 +226,22 @@ class PatchTransformer(nn.Module):
         metres, R = fit_mean_hands(seen, self.mean_hands)
         here = condition.present[:, :, None, None]
         return _Fitted(metres * here, R * here)
+
+    def _start(
+        self, hands: Tensor, fitted: "_Fitted", alpha: Tensor, sigma: Tensor
+    ) -> tuple[Float[Tensor, "b hand=2 joint 3"], Float[Tensor, "b hand=2 1 1"]]:
+        """The answer without learning, in the state's units, and how far off it may be.
+
+        A fitted hand, bent towards the joints as far as their noise allows; near the middle of the
+        grid where the noise is larger than that.
+        """
+        noise = sigma / alpha.clamp_min(_LEAST_ALPHA)
+        bent = (_BENT / self.config.joint_scale) ** 2
+        kept = bent / (bent + noise**2)
+        mean = fitted.metres / self.config.joint_scale
+        start = mean + kept * (hands / alpha.clamp_min(_LEAST_ALPHA) - mean)
+        off = noise**2 * (kept + 1 / _SHARED)
+        return start / (1 + _SURE * noise**2), (off / (1 + off)).sqrt()
 
     def _local(
         self, condition: Condition, fitted: "_Fitted"

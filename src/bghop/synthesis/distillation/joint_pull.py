@@ -54,13 +54,12 @@ class JointPull:
         seed: int,
     ) -> "JointPull":
         """Encode the object once; distances on the first stage's lattice, metres."""
-        num = len(condition.present)
         given = prior.given(Known(sdf=sdf), condition.present[:1])
         return cls(
             prior=prior,
             codec=codec,
             condition=replace(
-                condition, distances=sdf.expand(len(condition.present), *sdf.shape[1:])
+                condition, distances=sdf.expand(len(condition.present), -1, -1, -1, -1)
             ),
             object=codec.layout.unpack(given.latent).object,
             options=options,
