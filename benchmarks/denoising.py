@@ -16,6 +16,7 @@ One JSON line per level.
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -57,11 +58,8 @@ def main() -> None:
     builder = sources.validation or sources.train
     rows = torch.linspace(0, len(builder) - 1, options.scenes).round().long()
     scenes = builder.scenes(rows)
-    joints, present, empty = (
-        scenes.joints,
-        scenes.hands.present,
-        torch.full_like(scenes.sdf, truncation),
-    )
+    joints, present = scenes.joints, scenes.hands.present
+    empty = torch.full_like(scenes.sdf, truncation)
     mean = mean_hands(model, postures_of(sources.train))
     for level in LEVELS:
         generator = torch.Generator().manual_seed(0)
@@ -98,7 +96,7 @@ def answered(
         [torch.zeros_like(layout.unpack(clean).object.flatten(1)), noise.flatten(1)], 1
     )
     x = layout.spread(alpha) * clean + layout.spread(sigma) * unit
-    told = Condition(**{**vars(condition), "distances": sdf})
+    told = replace(condition, distances=sdf)
     answer = layout.unpack(prior.denoiser(x, levels, told)).hands * codec.joint_scale
     return layout.unpack(x).hands * codec.joint_scale, alpha[:, 1:, None, None], answer
 
