@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 
 from bghop.data.objects_file import read_objects
-from bghop.data.record import read_records
+from bghop.data.record_file import read_records
 from bghop.jobs.data_import import ImportListener, run_import_job
 from bghop.jobs.import_options import ImportDataJob
 from bghop.processes import available_cores

@@ -30,7 +30,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from bghop.data.augment import NO_AUGMENTATION
 from bghop.data.objects_file import read_objects
-from bghop.data.record import read_records
+from bghop.data.record_file import read_records
 from bghop.data.scene import SceneBuilder, Scenes
 from bghop.fields.grid_spec import GridSpec
 from bghop.hands.open_hand import load_open_hand

@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
-from bghop.data.record import read_records
+from bghop.data.record_file import read_records
 from bghop.geometry.transforms import mirror_rotvec
 from bghop.hands.axes import FINGERS_HAND
 from bghop.hands.model import HandModel, HandParameters

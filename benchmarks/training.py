@@ -20,7 +20,8 @@ import torch
 from bghop.data.augment import AugmentOptions
 from bghop.data.objects_file import read_objects, write_objects
 from bghop.data.objects_from_mesh import REACH, object_from_mesh
-from bghop.data.record import Records, read_records, write_records
+from bghop.data.record import Records
+from bghop.data.record_file import read_records, write_records
 from bghop.data.scene import SceneBuilder
 from bghop.fields.grid_spec import GridSpec
 from bghop.fields.hand_field import hand_field

@@ -5,7 +5,7 @@ import pytest
 from bghop.cli import main
 from bghop.data.objects_file import write_objects
 from bghop.data.objects_from_mesh import REACH
-from bghop.data.record import write_records
+from bghop.data.record_file import write_records
 from small_scenes import entries, hand_model, lidded, records
 
 __all__ = ["entries", "hand_model", "lidded", "records"]

@@ -5,7 +5,8 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from bghop.data.record import concatenate_records, read_records, write_records
+from bghop.data.record import concatenate_records
+from bghop.data.record_file import read_records, write_records
 from bghop.errors import DataError
 
 

@@ -14,7 +14,8 @@ from test_record import same
 
 from bghop.data.origin import Origin
 from bghop.data.quality import FLAGS, flagged
-from bghop.data.record import RECORDS, concatenate_records, read_records, write_records
+from bghop.data.record import concatenate_records
+from bghop.data.record_file import RECORDS, read_records, write_records
 from bghop.data.shards import join_tables
 from bghop.errors import DataError
 

@@ -14,7 +14,8 @@ from bghop.data.objects_file import write_objects
 from bghop.data.objects_from_mesh import REACH, object_from_mesh
 from bghop.data.origin import Origin
 from bghop.data.readings import scaled
-from bghop.data.record import Records, write_records
+from bghop.data.record import Records
+from bghop.data.record_file import write_records
 from bghop.errors import DataError, OptionError
 from bghop.geometry.shapes import box
 from bghop.hands.model import HandParameters

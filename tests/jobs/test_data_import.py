@@ -13,7 +13,7 @@ import torch
 
 from arctic_like import MANO, NUM, SEQUENCES, stand_still, truth, write_arctic, write_mano_files
 from bghop.data.objects_file import read_objects
-from bghop.data.record import read_records
+from bghop.data.record_file import read_records
 from bghop.errors import DataError, HandModelError, OptionError, ResultError
 from bghop.geometry.shapes import box
 from bghop.hands.joints import BONES_FROM_MANO
@@ -157,7 +157,8 @@ sys.path[:0] = {paths!r}
 from pathlib import Path
 import torch
 import bghop.data.selection as selection
-import bghop.jobs.data_import as job
+import bghop.jobs.import_part as part
+from bghop.jobs.data_import import run_import_job
 from bghop.jobs.import_options import ImportDataJob
 
 selection.contact_shares = lambda hands, *a, **k: torch.ones(hands.present.shape)
@@ -167,10 +168,10 @@ def killed(*args):
     if count[0] == 2:
         os.kill(os.getpid(), signal.SIGKILL)
     write(*args)
-write, job.write_json = job.write_json, lambda path, *a, **k: (
+write, part.write_json = part.write_json, lambda path, *a, **k: (
     killed(path, *a) if path.name == "counts.json" else write(path, *a, **k))
-job.run_import_job(ImportDataJob(source="arctic", root=Path({root!r}), out=Path({out!r}),
-                                 mano=Path({mano!r}), share=0.0, workers=1))
+run_import_job(ImportDataJob(source="arctic", root=Path({root!r}), out=Path({out!r}),
+                             mano=Path({mano!r}), share=0.0, workers=1))
 """
 
 

@@ -10,7 +10,7 @@ from pyarrow import parquet
 from bghop.data.objects_file import read_objects, write_objects
 from bghop.data.objects_from_mesh import REACH
 from bghop.data.quality import flagged
-from bghop.data.record import read_records, write_records
+from bghop.data.record_file import read_records, write_records
 from bghop.errors import DataError, OptionError, ResultError
 from bghop.jobs.data_mix import MixDataJob, run_mix_job
 from bghop.training.seeds import RowOrder

@@ -7,7 +7,7 @@ import torch
 
 from bghop.cli import main
 from bghop.data.objects_file import read_objects
-from bghop.data.record import read_records
+from bghop.data.record_file import read_records
 from bghop.datagen.making import MakeOptions, make_shape
 from bghop.jobs import data_objects
 from bghop.objects.catalog import FAMILIES

@@ -7,7 +7,7 @@ import torch
 
 from bghop.cli import main
 from bghop.data.objects_file import read_objects
-from bghop.data.record import read_records
+from bghop.data.record_file import read_records
 from bghop.data.tables import read_table
 from bghop.datagen import making
 from bghop.datagen.candidates import CandidateOptions

@@ -4,7 +4,7 @@ import pytest
 import torch
 from test_grasps_file import random_grasps
 
-from bghop.data.record import read_records, write_records
+from bghop.data.record_file import read_records, write_records
 from bghop.errors import DataError
 from bghop.geometry.rotations import random_rotations
 from bghop.geometry.transforms import rigid

@@ -8,7 +8,7 @@ import torch
 
 from bghop.data.objects_file import write_objects
 from bghop.data.objects_from_mesh import REACH
-from bghop.data.record import write_records
+from bghop.data.record_file import write_records
 from bghop.prior.checkpoint import load_prior
 from bghop.prior.first_stage_file import load_block_codec
 from bghop.training.bare_command import main

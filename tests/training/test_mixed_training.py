@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from arctic_like import write_arctic, write_mano_files
-from bghop.data.record import read_records
+from bghop.data.record_file import read_records
 from bghop.data.scene import TRUNCATION
 from bghop.fields.grid_spec import GridSpec
 from bghop.jobs.data_import import run_import_job

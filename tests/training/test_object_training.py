@@ -5,7 +5,7 @@ import torch
 
 from bghop.data.objects_file import write_objects
 from bghop.data.objects_from_mesh import REACH
-from bghop.data.record import write_records
+from bghop.data.record_file import write_records
 from bghop.prior.checkpoint import load_prior
 from bghop.prior.object_prior import Shapes, decode_shapes, encode_shapes
 from bghop.prior.surface import surface_of

@@ -9,7 +9,8 @@ import torch
 from bghop.data.augment import NO_AUGMENTATION
 from bghop.data.objects_file import read_objects, write_objects
 from bghop.data.objects_from_mesh import REACH
-from bghop.data.record import concatenate_records, read_records, write_records
+from bghop.data.record import concatenate_records
+from bghop.data.record_file import read_records, write_records
 from bghop.data.scene import SceneBuilder
 from bghop.datagen.candidates import CandidateOptions
 from bghop.datagen.making import MakeOptions, make

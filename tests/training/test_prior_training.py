@@ -7,7 +7,7 @@ from safetensors import safe_open
 
 from bghop.data.objects_file import write_objects
 from bghop.data.objects_from_mesh import REACH
-from bghop.data.record import write_records
+from bghop.data.record_file import write_records
 from bghop.errors import OptionError, TrainingError
 from bghop.hands.open_hand import load_open_hand
 from bghop.prior.checkpoint import load_prior

@@ -8,7 +8,7 @@ import torch
 from bghop.data.augment import AugmentOptions
 from bghop.data.objects_file import write_objects
 from bghop.data.objects_from_mesh import REACH
-from bghop.data.record import write_records
+from bghop.data.record_file import write_records
 from bghop.errors import OptionError
 from bghop.fields.grid_spec import GridSpec
 from bghop.prior.checkpoint import load_prior

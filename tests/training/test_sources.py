@@ -9,7 +9,7 @@ from stand_ins import SPEC
 from bghop.data.objects_file import write_objects
 from bghop.data.objects_from_mesh import REACH
 from bghop.data.quality import flagged
-from bghop.data.record import write_records
+from bghop.data.record_file import write_records
 from bghop.errors import DataError
 from bghop.training.run import sha256
 from bghop.training.sources import SourceConfig, load_sources

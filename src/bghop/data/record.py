@@ -4,37 +4,23 @@ docs/records.md describes the file. A data set is small (138 numbers a row): it 
 indexed, and grids are built from it on the device when a batch is made.
 """
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from bghop.data import origin, quality
-from bghop.data.columns import list_column, lists_of, number_column, numbers_of, words_of
-from bghop.data.origin import Origin, join_origins, origin_of
-from bghop.data.quality import FLAGS, Quality, join_qualities, quality_of
-from bghop.data.shards import read_shards, without_shards, write_shards
-from bghop.data.tables import TableFile, TableFormat
+from bghop.data.origin import Origin, join_origins
+from bghop.data.quality import FLAGS, Quality, join_qualities
 from bghop.errors import DataError
 from bghop.hands.model import HandModel, HandParameters
 
-RECORDS = TableFormat(
-    name="bghop-records",
-    version=1,
-    remedy="give a file that bghop.data.record.write_records wrote",
-)
-_UNITS = {"length": "m", "angle": "rad", "frame": "p_object = T_object_hand @ p_hand"}
+WORDS = ("id", "object", "text", "split", "source")
+"""Fields of words, one a row each."""
 WEIGHT = "weight"
-_WORDS = ("id", "object", "text", "split", "source")
-_NEEDED = (*_WORDS, "joint_value", "present", "T_object_hand", "pose", "shape")
-_KNOWN = {*_NEEDED, WEIGHT, *origin.COLUMNS, *quality.COLUMNS}
-SAME = ("hand_model", "shape_names")
-"""What all files of a data set say alike in their headers."""
+"""Column of `Records.weight`."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -69,7 +55,7 @@ class Records:
 
     def __post_init__(self) -> None:
         """Refuse columns of different length."""
-        counts = {name: len(getattr(self, name)) for name in (*_WORDS, "joint_value")}
+        counts = {name: len(getattr(self, name)) for name in (*WORDS, "joint_value")}
         counts["hands"] = len(self.hands.present)
         counts |= {} if self.weight is None else {"weight": len(self.weight)}
         counts |= {} if self.origin is None else {"origin": len(self.origin.sequence)}
@@ -89,7 +75,7 @@ class Records:
             number = number.nonzero().squeeze(-1)
         number = number.long()
         chosen = number.tolist()
-        words = {name: tuple(getattr(self, name)[i] for i in chosen) for name in _WORDS}
+        words = {name: tuple(getattr(self, name)[i] for i in chosen) for name in WORDS}
         return Records(
             **words,
             joint_value=self.joint_value[number],
@@ -163,7 +149,7 @@ def concatenate_records(parts: Sequence[Records]) -> Records:
     if len(kinds) != 1:
         names = ", ".join(sorted({part.hand_model for part in parts}))
         raise DataError(f"records of different hand models ({names}): convert them to one first")
-    words = {name: tuple(w for part in parts for w in getattr(part, name)) for name in _WORDS}
+    words = {name: tuple(w for part in parts for w in getattr(part, name)) for name in WORDS}
     hands = {
         name: torch.cat([getattr(part.hands, name) for part in parts])
         for name in ("present", "T_object_hand", "pose", "shape")
@@ -182,150 +168,6 @@ def concatenate_records(parts: Sequence[Records]) -> Records:
         quality=join_qualities([part.quality for part in parts], counts),
         extra=_join_extra([part.extra for part in parts], counts),
     )
-
-
-def write_records(path: str | Path, records: Records, *, rows: int | None = None) -> None:
-    """Write a file that `read_records` gives back bit for bit (float32).
-
-    Args:
-        path: of the file, or of a folder of files if there are more than `rows` records.
-        records: without NaN in hands, joint values and weights.
-        rows: of one file; None: 50,000.
-
-    Raises:
-        DataError: NaN or infinite numbers, an id twice, or pyarrow is missing.
-        ResultError: The file cannot be written.
-    """
-    import pyarrow as pa
-
-    for problem in problems_of(records)[:1]:
-        raise DataError(f"the records: {problem}")
-    hands = records.hands
-    columns: dict[str, Any] = {name: pa.array(list(getattr(records, name))) for name in _WORDS}
-    columns |= {
-        "joint_value": number_column(records.joint_value.float()),
-        "present": list_column(hands.present),
-        "T_object_hand": list_column(hands.T_object_hand.float()),
-        "pose": list_column(hands.pose.float()),
-        "shape": list_column(hands.shape.float()),
-    }
-    if records.weight is not None:
-        columns[WEIGHT] = number_column(records.weight.float())
-    for group in (records.origin, records.quality):
-        columns |= {} if group is None else group.columns()
-    if records.extra is not None:
-        columns |= {name: records.extra.column(name) for name in records.extra.column_names}
-    header = {
-        "hand_model": records.hand_model,
-        "shape_names": list(records.shape_names),
-        "units": _UNITS,
-    }
-    write_shards(Path(path), [pa.table(columns)], RECORDS, header, rows=rows)
-
-
-def read_records(path: str | Path, *, skip_broken: bool = False) -> Records:
-    """Read all records of a file or of a folder of files.
-
-    Args:
-        path: what `write_records` wrote.
-        skip_broken: leave out files of a folder that are damaged or have rows that no interaction
-            can be, with a warning that names each.
-
-    Raises:
-        DataError: Missing or damaged file, another format or version, a missing column, NaN.
-    """
-    file = read_shards(path, RECORDS, columns=_NEEDED, same=SAME, skip_broken=skip_broken)
-    records = records_of(file)
-    problems = problems_of(records)
-    if problems and skip_broken and file.shards:
-        file = without_shards(file, [each.row for each in problems], f"has {problems[0].words}")
-        records = records_of(file)
-        problems = problems_of(records)
-    if problems:
-        raise DataError(f"{file.where(problems[0].row)} ({problems[0]})")
-    for shard in file.broken:
-        warnings.warn(f"left out: {shard}", stacklevel=2)
-    return records
-
-
-def records_of(file: TableFile) -> Records:
-    """The rows of a table, unchecked.
-
-    Raises:
-        DataError: A column is missing or of another kind.
-    """
-    shape_names = tuple(str(name) for name in file.header.get("shape_names", ()))
-    unknown = [name for name in file.table.column_names if name not in _KNOWN]
-    return Records(
-        **{name: words_of(file, name) for name in _WORDS},
-        # A rigid object's joint value may be left empty by other writers.
-        joint_value=_zero_where_empty(numbers_of(file, "joint_value")),
-        hands=HandParameters(
-            present=lists_of(file, "present", 2) > 0,
-            T_object_hand=lists_of(file, "T_object_hand", 2, 4, 4),
-            pose=lists_of(file, "pose", 2, 15, 3),
-            shape=lists_of(file, "shape", 2, len(shape_names)),
-        ),
-        hand_model=str(file.header.get("hand_model", "")),
-        shape_names=shape_names,
-        weight=numbers_of(file, WEIGHT) if WEIGHT in file.table.column_names else None,
-        origin=origin_of(file),
-        quality=quality_of(file),
-        extra=file.table.select(unknown) if unknown else None,
-    )
-
-
-def _zero_where_empty(values: Tensor) -> Tensor:
-    return values.where(~values.isnan(), 0.0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Problem:
-    """A row that no interaction can be."""
-
-    row: int
-    id: str
-    words: str
-    """What is wrong."""
-    remedy: str
-
-    def __str__(self) -> str:
-        """For people."""
-        return f"row {self.row}, {self.id}: {self.words}: {self.remedy}"
-
-
-def problems_of(records: Records) -> list[Problem]:
-    """All rows that must not be written or trained on, one problem each, in order."""
-    found: dict[int, Problem] = {}
-
-    def add(row: int, words: str, remedy: str) -> None:
-        found.setdefault(
-            row, Problem(row=row, id=records.id[row], words=words, remedy=remedy)
-        )  # fmt: skip
-
-    seen: set[str] = set()
-    for row, key in enumerate(records.id):
-        if key in seen:
-            add(row, "an id that is there twice", "give every row an id of its own")
-        seen.add(key)
-    columns = {
-        "joint_value": records.joint_value[:, None],
-        "T_object_hand": records.hands.T_object_hand.flatten(1),
-        "pose": records.hands.pose.flatten(1),
-        "shape": records.hands.shape.flatten(1),
-        **({} if records.weight is None else {WEIGHT: records.weight[:, None]}),
-    }
-    for name, values in columns.items():
-        for row in (~torch.isfinite(values)).any(-1).nonzero().flatten().tolist():
-            add(row, f"a '{name}' that is not a finite number", "leave such rows out")
-    R = records.hands.T_object_hand[..., :3, :3].float()
-    off = (R @ R.transpose(-1, -2) - torch.eye(3, device=R.device)).abs().amax((-1, -2, -3))
-    for row in (off > 1e-3).nonzero().flatten().tolist():
-        add(
-            row, f"a T_object_hand that is not rigid (off by {float(off[row]):.3g})",
-            "normalise its rotation, put scale into `shape`",
-        )  # fmt: skip
-    return [found[row] for row in sorted(found)]
 
 
 def _join_extra(parts: Sequence[Any], counts: Sequence[int]) -> Any:

@@ -17,7 +17,8 @@ import torch
 
 from bghop.data.objects_file import OBJECTS, write_objects
 from bghop.data.objects_from_mesh import REACH
-from bghop.data.record import RECORDS, concatenate_records, write_records
+from bghop.data.record import concatenate_records
+from bghop.data.record_file import RECORDS, write_records
 from bghop.data.shards import join_tables
 from bghop.data.tables import TableFormat, read_table, write_table
 from bghop.datagen.checks import REASONS

@@ -15,7 +15,9 @@ import numpy as np
 from bghop.data.objects import ObjectStore
 from bghop.data.objects_file import read_objects
 from bghop.data.readings import Comparison, compare_readings, pad_misfits, readings_of_records
-from bghop.data.record import RECORDS, SAME, Problem, Records, problems_of, records_of
+from bghop.data.record import Records
+from bghop.data.record_file import RECORDS, SAME, records_of
+from bghop.data.record_problems import Problem, problems_of
 from bghop.data.shards import read_shards
 from bghop.data.tables import BrokenShard
 from bghop.errors import BghopError, DataError

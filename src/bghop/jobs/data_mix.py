@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from bghop.data.objects_file import OBJECTS
-from bghop.data.record import RECORDS, SAME, WEIGHT, read_records
+from bghop.data.record import WEIGHT
+from bghop.data.record_file import RECORDS, SAME, read_records
 from bghop.data.shards import read_shards, without_format, write_shards
 from bghop.data.tables import TableFile, TableFormat
 from bghop.errors import DataError, OptionError, ResultError

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from bghop.data.objects_file import OBJECTS, write_objects
 from bghop.data.objects_from_mesh import REACH
-from bghop.data.record import RECORDS, concatenate_records, write_records
+from bghop.data.record import concatenate_records
+from bghop.data.record_file import RECORDS, write_records
 from bghop.data.shards import join_tables
 from bghop.datagen.making import MakeOptions, make_object
 from bghop.datagen.parts import OBJECTS_FILE, RECORDS_FILE

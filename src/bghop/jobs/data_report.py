@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from bghop.data.objects_file import read_objects
-from bghop.data.record import Records, read_records
+from bghop.data.record import Records
+from bghop.data.record_file import read_records
 from bghop.data.tables import read_table
 from bghop.datagen.checks import REASONS
 from bghop.datagen.parts import (

@@ -7,7 +7,8 @@ import torch
 
 from bghop.data.augment import NO_AUGMENTATION, AugmentOptions
 from bghop.data.objects_file import read_objects
-from bghop.data.record import Records, read_records
+from bghop.data.record import Records
+from bghop.data.record_file import read_records
 from bghop.data.scene import SceneBuilder
 from bghop.fields.grid_spec import GridSpec
 from bghop.hands.model import HandModel
