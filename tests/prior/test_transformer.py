@@ -28,15 +28,18 @@ def fresh(**changes):
     return network.eval().requires_grad_(False)
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["plain", "mean hand"])
-def network(request):
-    """Every weight at random, so that nothing is zero by its start."""
-    network = fresh(mean_hand=request.param)
+def shuffled(network):
     with torch.random.fork_rng():
         torch.manual_seed(0)
         for parameter in network.parameters():
             torch.nn.init.normal_(parameter, std=0.1)
     return network
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["plain", "mean hand"])
+def network(request):
+    """Every weight at random, so that nothing is zero by its start."""
+    return shuffled(fresh(mean_hand=request.param))
 
 
 @pytest.fixture(scope="module")
@@ -224,6 +227,23 @@ def test_distances_are_read_of_given_objects_only(network):
     same = [torch.allclose(*[network(x, each, c) for c in told]) for each in (levels, given)]
     assert same == ([True, False] if network.config.mean_hand else [True, True])
     torch.testing.assert_close(network(x, levels, told[0]), network(x, levels, condition))
+
+
+def test_mere_noise_is_looked_at_in_the_middle_of_the_grid():
+    network = shuffled(fresh(mean_hand=True))
+    x, _, condition = inputs(network)
+    side = torch.linspace(-1, 1, 16).abs()
+    far = torch.stack(torch.meshgrid(side, side, side, indexing="ij")).amax(0) > 0.4  # 12 cm
+    answers = {}
+    for level in (0.3, 0.99):
+        levels = torch.tensor([0.0, level, level]).expand(3, 3)
+        told = [
+            changed(condition, distances=(0.04 * here).expand(3, 1, 16, 16, 16))
+            for here in (torch.zeros_like(far), far, ~far)
+        ]
+        nothing, outside, inside = (network(x, levels, each) for each in told)
+        answers[level] = [not torch.allclose(nothing, each) for each in (outside, inside)]
+    assert answers == {0.3: [True, True], 0.99: [False, True]}
 
 
 def test_a_step_of_training_reaches_every_weight():

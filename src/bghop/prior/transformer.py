@@ -141,7 +141,7 @@ class PatchTransformer(nn.Module):
         alpha, sigma = self.schedule.alpha_sigma(levels)
         noisy = self.layout.unpack(x)
         alpha_hand, sigma_hand = alpha[:, 1:, None, None], sigma[:, 1:, None, None]
-        fitted = self._fitted(noisy.hands, alpha_hand, condition)
+        fitted = self._fitted(noisy.hands, alpha_hand, sigma_hand, condition)
         tokens, steer = self._tokens(noisy, levels, condition, fitted, sigma[:, 0] == 0)
         patches = len(self.object_place)
         for block in self.blocks:
@@ -191,7 +191,7 @@ class PatchTransformer(nn.Module):
         joints = noisy.hands * present[:, :, None, None]
         metres = joints * self.config.joint_scale
         if fitted is not None:
-            metres = fitted.metres
+            metres = fitted.likely
             joints = metres / self.config.joint_scale
         patches = self.object_in(self._patched(noisy.object)) + self.object_place
         patches = patches + self.field_in(self._field(metres, present))
@@ -217,15 +217,17 @@ class PatchTransformer(nn.Module):
         return torch.cat([patches, hands.flatten(1, 2), text[:, None]], dim=1), steer
 
     def _fitted(
-        self, hands: Float[Tensor, "b hand=2 joint 3"], alpha: Tensor, condition: Condition
-    ) -> "_Fitted | None":
+        self, hands: Float[Tensor, "b hand=2 joint 3"], alpha: Tensor, sigma: Tensor,
+        condition: Condition,
+    ) -> "_Fitted | None":  # fmt: skip
         """Mean hands where the noisy joints say; zeros for absent ones."""
         if not self.config.mean_hand:
             return None
-        seen = hands.float() * self.config.joint_scale / alpha.float().clamp_min(_LEAST_ALPHA)
+        alpha, noise = _noise(alpha.float(), sigma.float())
+        seen = hands.float() * self.config.joint_scale / alpha
         metres, R = fit_mean_hands(seen, self.mean_hands)
         here = condition.present[:, :, None, None]
-        return _Fitted(metres * here, R * here)
+        return _Fitted(metres * here, metres * here / (1 + _SURE * noise**2), R * here)
 
     def _start(
         self, hands: Tensor, fitted: "_Fitted", alpha: Tensor, sigma: Tensor
@@ -235,11 +237,11 @@ class PatchTransformer(nn.Module):
         A fitted hand, bent towards the joints as far as their noise allows; near the middle of the
         grid where the noise is larger than that.
         """
-        noise = sigma / alpha.clamp_min(_LEAST_ALPHA)
+        alpha, noise = _noise(alpha, sigma)
         bent = (_BENT / self.config.joint_scale) ** 2
         kept = bent / (bent + noise**2)
         mean = fitted.metres / self.config.joint_scale
-        start = mean + kept * (hands / alpha.clamp_min(_LEAST_ALPHA) - mean)
+        start = mean + kept * (hands / alpha - mean)
         off = noise**2 * (kept + 1 / _SHARED)
         return start / (1 + _SURE * noise**2), (off / (1 + off)).sqrt()
 
@@ -250,7 +252,7 @@ class PatchTransformer(nn.Module):
         if condition.distances is None:
             return fitted.metres.new_zeros(*fitted.metres.shape[:3], _LOCAL)
         distance, gradient = distance_at(
-            condition.distances, fitted.metres, half_extent=self.config.half_extent
+            condition.distances, fitted.likely, half_extent=self.config.half_extent
         )
         far = (distance / _NEAR).clamp(-1, 1)
         near = torch.exp(-(4 * far).abs())
@@ -305,10 +307,19 @@ class PatchTransformer(nn.Module):
         return split.permute(0, 4, 1, 5, 2, 6, 3, 7).flatten(6, 7).flatten(4, 5).flatten(2, 3)
 
 
+def _noise(alpha: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
+    """Alpha that may be divided by, and the noise of joints scaled back by it."""
+    alpha = alpha.clamp_min(_LEAST_ALPHA)
+    return alpha, sigma / alpha
+
+
 class _Fitted(NamedTuple):
     """Mean hands fitted to noisy joints."""
 
     metres: Float[Tensor, "b hand=2 joint 3"]
+    likely: Float[Tensor, "b hand=2 joint 3"]
+    """The same drawn to the middle of the grid, the more the noisier; metres. A fit to mere noise
+    lies far outside, where there is nothing to see but more noise (docs/decisions.md)."""
     R: Float[Tensor, "b hand=2 3 3"]
 
 
