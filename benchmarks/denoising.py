@@ -9,6 +9,15 @@ true ones, at each level the same noise for all:
 * `network`: the denoiser of each checkpoint; `no_object`: the same, with an empty grid as the
   object: what it gains by seeing the object is the difference.
 
+Whose answers have the smaller error need not know better how hands go together, so that there is
+also, of the network's answers with the object:
+
+* `arm`: mean cosine between a forearm's direction and the true one; `arm_seen`: and that of the
+  mean hand fitted to the noisy joints: a network that has not learned where bodies are repeats what
+  noise says;
+* `behind`: share of pairs whose forearms come from one side (their directions less than 90 degrees
+  apart), beside that of the data.
+
 One JSON line per level.
 
     python benchmarks/denoising.py --data data/two [--checkpoint DIR ...] [--scenes 200]
@@ -22,6 +31,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from bghop.hands.axes import FINGERS_HAND
 from bghop.hands.open_hand import load_open_hand
 from bghop.prior.checkpoint import load_prior
 from bghop.prior.codec import JointCodec
@@ -61,10 +71,11 @@ def main() -> None:
     joints, present = scenes.joints, scenes.hands.present
     empty = torch.full_like(scenes.sdf, truncation)
     mean = mean_hands(model, postures_of(sources.train))
+    true_arms = forearms(joints, mean)
     for level in LEVELS:
         generator = torch.Generator().manual_seed(0)
         noise = torch.randn(joints.shape, generator=generator)
-        row: dict[str, float] = {"level": level}
+        row: dict[str, float] = {"level": level, "behind data": behind(true_arms, present)}
 
         def error(answer: Tensor) -> float:
             return round(1000 * float((answer - joints).norm(dim=-1)[present].mean()), 1)
@@ -77,7 +88,28 @@ def main() -> None:
                     seen = noisy / alpha
                     row |= {"noisy": error(seen), "rigid": error(fit_mean_hands(seen, mean)[0])}
                 row[f"{kind} {name}"] = error(answer)
+                if kind == "network":
+                    arms, seen = forearms(answer, mean), forearms(noisy / alpha, mean)
+                    row[f"arm {name}"] = agreement(arms, true_arms, present)
+                    row[f"arm_seen {name}"] = agreement(arms, seen, present)
+                    row[f"behind {name}"] = behind(arms, present)
         print(json.dumps({"benchmark": "denoising", **row}), flush=True)
+
+
+def forearms(joints: Tensor, mean: Tensor) -> Tensor:
+    """Directions from wrists to elbows (`b hand 3`) of mean hands fitted to joints."""
+    return -(fit_mean_hands(joints, mean)[1] @ FINGERS_HAND[..., None]).squeeze(-1)
+
+
+def agreement(first: Tensor, second: Tensor, present: Tensor) -> float:
+    """Mean cosine of directions."""
+    return round(float((first * second).sum(-1)[present].mean()), 3)
+
+
+def behind(arms: Tensor, present: Tensor) -> float:
+    """Share of pairs whose forearms come from one side."""
+    together = (arms[:, 0] * arms[:, 1]).sum(-1) > 0
+    return round(float(together[present.all(-1)].float().mean()), 3)
 
 
 @torch.no_grad()
