@@ -31,7 +31,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from bghop.hands.axes import FINGERS_HAND
+from bghop.hands.axes import forearm_directions
 from bghop.hands.open_hand import load_open_hand
 from bghop.prior.checkpoint import load_prior
 from bghop.prior.codec import JointCodec
@@ -97,8 +97,8 @@ def main() -> None:
 
 
 def forearms(joints: Tensor, mean: Tensor) -> Tensor:
-    """Directions from wrists to elbows (`b hand 3`) of mean hands fitted to joints."""
-    return -(fit_mean_hands(joints, mean)[1] @ FINGERS_HAND[..., None]).squeeze(-1)
+    """Of mean hands fitted to joints, `b hand 3`."""
+    return forearm_directions(fit_mean_hands(joints, mean)[1])
 
 
 def agreement(first: Tensor, second: Tensor, present: Tensor) -> float:

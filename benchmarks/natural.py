@@ -28,7 +28,7 @@ from torch import Tensor
 
 from bghop.data.record_file import read_records
 from bghop.geometry.transforms import mirror_rotvec
-from bghop.hands.axes import FINGERS_HAND
+from bghop.hands.axes import forearm_directions
 from bghop.hands.model import HandModel, HandParameters
 from bghop.hands.open_hand import load_open_hand
 
@@ -102,7 +102,7 @@ class Known:
             [(theirs - each).norm(dim=-1).mean(-1).amin() for each in mine[:1000]]
         )
         R = hands.T_object_hand[..., :3, :3]
-        forearm = -(R @ FINGERS_HAND[..., None]).squeeze(-1)
+        forearm = forearm_directions(R)
         pairs = hands.present.all(-1)
         together = (forearm[:, 0] * forearm[:, 1]).sum(-1) > 0
         return {

@@ -99,7 +99,7 @@ def observe(
         skin_distance=torch.cat([distance, rest], dim=-1),
         sphere_centres=centres,
         sphere_distance=sdf.distance(centres),
-        forearm_distance=sdf.distance(forearm_points(probe.model, hands.T_object_hand)),
+        forearm_distance=sdf.distance(forearm_points(hands.T_object_hand)),
     )
 
 

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from bghop.hands.axes import forearm_directions
 from bghop.hands.joints import BONE_PARENTS
 from bghop.hands.model import HandModel
 
@@ -124,15 +125,12 @@ def _separate_pairs(bone: Int[Tensor, "sphere"]) -> Bool[Tensor, "sphere sphere"
 
 
 def forearm_points(
-    model: HandModel, T_object_hand: Float[Tensor, "*batch hand=2 4 4"]
+    T_object_hand: Float[Tensor, "*batch hand=2 4 4"],
 ) -> Float[Tensor, "*batch hand=2 point=5 3"]:
     """Points along the forearm's axis, 3 to 19 cm behind the wrist, away from the fingers."""
     along = torch.linspace(0.03, 0.19, 5).to(T_object_hand)
-    fingers = model.joints_rest[:, 9]  # base of the middle finger: left +x, right -x
-    back = -torch.sign(fingers[:, :1]) * along  # hand 5
-    return T_object_hand[..., :3, 3][..., None, :] + (
-        back[..., None] * T_object_hand[..., None, :3, 0]
-    )
+    back = forearm_directions(T_object_hand[..., :3, :3])
+    return T_object_hand[..., None, :3, 3] + along[:, None] * back[..., None, :]
 
 
 FOREARM_RADIUS = 0.032

@@ -17,6 +17,7 @@ from torch import Tensor
 from bghop.geometry.rotations import matrix_from_6d
 from bghop.geometry.sdf import SdfGrid
 from bghop.geometry.transforms import rigid
+from bghop.hands.axes import forearm_directions
 from bghop.hands.model import HandModel, HandParameters
 from bghop.interaction import joined
 from bghop.synthesis.preshapes import PosedPreshapes, pose_preshapes, tilt
@@ -90,7 +91,7 @@ def single_starts(
     T[..., :3, 3] += shift
     centres = centres + shift[..., None, :]
 
-    forearm = forearm_points(model, T.transpose(0, 1)).transpose(0, 1)
+    forearm = forearm_points(T.transpose(0, 1)).transpose(0, 1)
     blocked = (FOREARM_RADIUS - sdf.distance(forearm)).clamp_min(0).sum(-1)
     return _score(
         model, sdf, T, preshape, centres, spheres.radius,
@@ -266,8 +267,9 @@ def _unnatural(
     forearms should neither oppose nor cross each other, and if gravity is known, the body stands.
     """
     R, wrist = T_object_hand[..., :3, :3], T_object_hand[..., :3, 3]
-    # Forearm: against the fingers (left fingers along +x, right along -x); thumbs along +z.
-    forearm_left, forearm_right = -R[0][:, None, :, 0], R[1][None, :, :, 0]
+    forearms = forearm_directions(R.transpose(0, 1))
+    forearm_left, forearm_right = forearms[:, None, 0], forearms[None, :, 1]
+    # Thumbs point along +z of both hands' frames.
     thumb_left, thumb_right = R[0][:, None, :, 2], R[1][None, :, :, 2]
     apart = wrist[1][None] - wrist[0][:, None]
     back = torch.nn.functional.normalize(forearm_left + forearm_right, dim=-1)
