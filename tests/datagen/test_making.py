@@ -1,6 +1,7 @@
 """An object and its grasps from a seed and a number: checked, whole, the same again."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,8 +9,9 @@ import torch
 
 from bghop.data.objects import stack_objects
 from bghop.data.objects_from_mesh import REACH
+from bghop.datagen import making
 from bghop.datagen.candidates import CandidateOptions
-from bghop.datagen.checks import CheckOptions
+from bghop.datagen.checks import Checked, CheckOptions
 from bghop.datagen.making import MakeOptions, make, make_shape, shape_of
 from bghop.evaluation.metrics import FINGER_DISTANCE
 from bghop.geometry.mesh import MeshQuery
@@ -56,6 +58,41 @@ def test_no_two_grasps_are_copies(made, hand_model):
 
 def test_every_candidate_is_accounted_for(made):
     assert made.num_candidates == len(made.records) + sum(made.rejected.values())
+
+
+def test_the_hold_test_meets_every_family_either_hand_and_grasps_that_only_balance_refuses(
+    hand_model, monkeypatch
+):
+    monkeypatch.setattr(
+        making, "hold_tests",
+        lambda mesh, person, grasps, **_: [SimpleNamespace(success=True) for _ in grasps],
+    )  # fmt: skip
+    reasons = ("", "unbalanced", "deep", "", "copy", "unbalanced", "", "", "", "unbalanced")
+    nothing = torch.full((len(reasons),), torch.nan)
+    checked = Checked(
+        reason=reasons, depth_mm=torch.zeros(len(reasons), 2),
+        fingers=torch.zeros(len(reasons), 2), residual=nothing, instability=nothing,
+    )  # fmt: skip
+    hands = hand_model.rest_parameters(len(reasons))
+    options = replace(OPTIONS, hold_every=40)
+    mesh = make_shape(OPTIONS, 0, 0).mesh
+    query = MeshQuery(mesh)
+
+    def held(number, options=options):
+        return making._held(options, 0, number, hands, checked, mesh, query, hand_model)
+
+    tested = []
+    for number in range(4000):
+        accepted, unbalanced = held(number)
+        if accepted:
+            tested.append(number)
+            assert len(accepted) == options.hold_most
+            assert set(accepted) < {0, 3, 6, 7, 8}
+            assert set(unbalanced) == {1, 5, 9}
+    assert 70 < len(tested) < 130  # one in 40
+    assert {number % 2 for number in tested} == {0, 1}
+    assert len({number % 45 for number in tested}) > 30  # families take turns
+    assert held(tested[0], replace(options, hold_every=0)) == ({}, {})
 
 
 def test_the_stored_object_is_the_one_that_was_held(made):

@@ -51,7 +51,7 @@ class Synthesize:
     seed: Annotated[int, tyro.conf.arg(metavar="S")] = 0
     """Of everything."""
     hold_every: Annotated[int, tyro.conf.arg(metavar="N")] = 40
-    """Every N-th object's grasps are also tested by simulation, for the report; 0 for none."""
+    """Grasps of one object in N, drawn, are also tested by simulation, for the report; 0: none."""
     workers: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
     """Processes, one core each; the data do not depend on it. None: as many as there are cores."""
     no_pictures: bool = False

@@ -19,7 +19,8 @@ from bghop.hands.model import HandModel, HandParameters
 from bghop.physics.body import Body
 from bghop.physics.static_check import static_check
 
-REASONS = ("deep", "few fingers", "hands collide", "copy", "unbalanced")
+UNBALANCED = "unbalanced"
+REASONS = ("deep", "few fingers", "hands collide", "copy", UNBALANCED)
 """Of rejection, in the order in which they are asked for."""
 
 
@@ -90,7 +91,7 @@ def check(
             result = static_check(query, body, person, hands.rows(i))
             residual[i], instability[i] = max(result.residual), result.instability
             if residual[i] > options.unbalanced:
-                reason[i] = "unbalanced"
+                reason[i] = UNBALANCED
             else:
                 kept.append(joints)
     return Checked(

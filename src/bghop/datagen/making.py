@@ -12,7 +12,7 @@ from bghop.data.objects import StoredObject, stack_objects
 from bghop.data.objects_from_mesh import REACH, object_from_articulated, object_from_mesh
 from bghop.data.record import Records
 from bghop.datagen.candidates import CandidateOptions, make_candidates
-from bghop.datagen.checks import REASONS, Checked, CheckOptions, check
+from bghop.datagen.checks import REASONS, UNBALANCED, Checked, CheckOptions, check
 from bghop.datagen.played import Played, played
 from bghop.datagen.roles import places_of
 from bghop.evaluation.record_measures import measure_records
@@ -34,7 +34,7 @@ VAL_SHARE = 0.05
 SMALLEST, LARGEST, LARGEST_ONE_HAND = 0.055, 0.46, 0.28
 """Metres of an object's longest side; people lift larger things with both hands."""
 _MOST_DRAWS = 200
-_SHAPE, _GRASPS = 0, 1
+_SHAPE, _GRASPS, _HOLD = 0, 1, 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,9 +49,9 @@ class MakeOptions:
     """Candidates an object."""
     sdf_resolution: int = 80
     hold_every: int = 0
-    """The hold test of every so many-th object's accepted grasps; 0 for none."""
+    """One object in so many goes through the hold test, drawn for each object; 0 for none."""
     hold_most: int = 4
-    """Grasps of such an object that are tested, at random."""
+    """Accepted and unbalanced grasps of such an object that are tested, at random."""
     candidates: CandidateOptions = field(default_factory=CandidateOptions)
     checks: CheckOptions | None = None
     """Those of `checks_for` the number of hands if None."""
@@ -79,6 +79,8 @@ class Made:
     played: Played
     held: tuple[bool | None, ...]
     """Of the hold test; None where it was not run."""
+    unbalanced_held: tuple[bool, ...]
+    """Of the hold test on grasps that only the static check refuses."""
     num_candidates: int
     rejected: dict[str, int]
     """By reason."""
@@ -165,12 +167,7 @@ def make(
     )
     rows = checked.accepted.nonzero().squeeze(-1)
     hands = found.hands.rows(rows)
-    held: list[bool | None] = [None] * len(rows)
-    if options.hold_every and number % options.hold_every == 0 and len(rows):
-        tested = rng.permutation(len(rows))[: options.hold_most].tolist()
-        results = hold_tests(mesh, person, [hands.rows(i) for i in tested], query=query, threads=1)
-        for i, result in zip(tested, results, strict=True):
-            held[i] = result.success
+    held, unbalanced_held = _held(options, seed, number, found.hands, checked, mesh, query, person)
     stored = _stored(shape)
     records = _records(shape, hands, model, person_shape, seed)
     quality = measure_records(records, stack_objects([stored], reach=REACH), model).quality()
@@ -180,11 +177,35 @@ def make(
         records=replace(records, quality=quality),
         checked=_rows(checked, rows),
         played=played(hands, sdf, places, person),
-        held=tuple(held),
+        held=tuple(held.get(i) for i in rows.tolist()),
+        unbalanced_held=tuple(unbalanced_held.values()),
         num_candidates=len(checked.reason),
         rejected={reason: checked.reason.count(reason) for reason in REASONS},
         seconds=time.perf_counter() - start,
     )
+
+
+def _held(
+    options: MakeOptions, seed: int, number: int, hands: HandParameters, checked: Checked,
+    mesh: Mesh, query: MeshQuery, person: HandModel,
+) -> tuple[dict[int, bool], dict[int, bool]]:  # fmt: skip
+    """The hold test of some accepted and some unbalanced candidates, by number of the candidate.
+
+    Whether an object is tested is drawn: every so many-th would meet the same few families again
+    and again, for families take turns.
+    """
+    rng = training_rng(seed, number, _HOLD)
+    if not options.hold_every or rng.random() * options.hold_every >= 1:
+        return {}, {}
+
+    def tested(reason: str) -> dict[int, bool]:
+        rows = [i for i, each in enumerate(checked.reason) if each == reason]
+        some = rng.permutation(rows)[: options.hold_most].tolist()
+        grasps = [hands.rows(i) for i in some]
+        results = hold_tests(mesh, person, grasps, query=query, threads=1) if grasps else []
+        return {i: result.success for i, result in zip(some, results, strict=True)}
+
+    return tested(""), tested(UNBALANCED)
 
 
 def make_object(

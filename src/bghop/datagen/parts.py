@@ -48,6 +48,9 @@ class ObjectReport:
     rejected: dict[str, int]
     """By reason."""
     seconds: float
+    unbalanced_tested: int = 0
+    """Candidates that only the static check refuses and that went through the hold test."""
+    unbalanced_held: int = 0
     error: str = ""
     """Why the object could not be made; empty if it was."""
 
@@ -89,6 +92,8 @@ def report_of(made: Made) -> ObjectReport:
         accepted=len(made.records),
         rejected=made.rejected,
         seconds=made.seconds,
+        unbalanced_tested=len(made.unbalanced_held),
+        unbalanced_held=sum(made.unbalanced_held),
     )
 
 

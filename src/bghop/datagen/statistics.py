@@ -39,6 +39,9 @@ class Statistics:
     instability: float
     hold_tested: int
     held: int
+    unbalanced_tested: int
+    """Refused by the static check alone."""
+    unbalanced_held: int
     spread: Spread
 
 
@@ -74,6 +77,8 @@ def statistics(
         instability=float(np.mean([row["instability"] for row in provenance])),
         hold_tested=len(tested),
         held=sum(tested),
+        unbalanced_tested=sum(report.unbalanced_tested for report in reports),
+        unbalanced_held=sum(report.unbalanced_held for report in reports),
         spread=spread_of(records, model),
     )
 

@@ -29,7 +29,7 @@ class SynthesizeDataJob(ObjectsJob):
     """Candidates an object."""
     hands: Literal["both", "one"] = "both"
     hold_every: int = 40
-    """Every so many-th object is also tested by simulation; 0 for none."""
+    """One object in so many, drawn, is also tested by simulation; 0 for none."""
     pictures: bool = True
 
 

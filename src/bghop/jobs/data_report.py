@@ -101,6 +101,11 @@ def _figures(found: Statistics, reports: Sequence[ObjectReport]) -> Figures:
             ("hold", percent(found.held, found.hold_tested),
              f"of {found.hold_tested} that the static check accepts and the hold test saw")
         )  # fmt: skip
+    if found.unbalanced_tested:
+        items.append(
+            ("hold all the same", percent(found.unbalanced_held, found.unbalanced_tested),
+             f"of {found.unbalanced_tested} that only the static check refuses")
+        )  # fmt: skip
     return Figures(items=tuple(items))
 
 
