@@ -39,8 +39,12 @@ format: $(READY)  ## put every file in shape
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-bench: $(READY)  ## every benchmark, one JSON line each
-	for file in benchmarks/[a-z]*.py; do $(BIN)/python $$file || exit 1; done
+# Those that read data sets, results or files of the user are run by hand: docs/benchmark.md.
+BENCHMARKS := $(filter-out $(addprefix benchmarks/,$(addsuffix .py,denoisers denoising natural \
+	shared_meshes transfer)),$(wildcard benchmarks/[a-z]*.py))
+
+bench: $(READY)  ## the benchmarks that need no files, one JSON line each
+	for file in $(BENCHMARKS); do $(BIN)/python $$file || exit 1; done
 
 clean:  ## remove what make and the tools made, results too
 	rm -rf $(VENV) out runs build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -21,7 +21,7 @@ from bghop.training.curves import TRAIN_FILE, VALIDATION_FILE, read_curve
 from bghop.training.prior import PRIOR_FOLDER
 
 ROOT = Path(__file__).parents[1]
-MOST_BYTES = 48 * 2**20
+MOST_BYTES = 48 * 10**6
 EVERY = 10
 WINDOW = 50  # steps that the drawn training loss is a mean of
 

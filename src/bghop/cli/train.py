@@ -35,8 +35,8 @@ class Train:
     config: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
     """Settings as JSON; run.json of a run shows all of them under `config`."""
     set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE [NAME=VALUE ...]")] = ()
-    """Single settings, e.g. loop.learning_rate=1e-4 cases.joint=1."""
-    preset: Annotated[str | None, tyro.conf.arg(metavar="small|base")] = None
+    """Single settings, e.g. loop.learning_rate=1e-4 task.cases.joint=1."""
+    preset: Annotated[str | None, tyro.conf.arg(metavar="tiny|small|base")] = None
     """Size of the prior's network."""
     init: Literal["scratch", "semi-frozen", "full"] | None = None
     """How the prior starts: anew; from a one-hand prior of which only the new hand's input and
