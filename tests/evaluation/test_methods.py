@@ -82,9 +82,9 @@ def test_sliding_past_an_object_ends_at_the_longest_way():
     assert slide_until_touch(query, points, np.array([0.0, 0.0, -1.0]), 0.7) == 0.7
 
 
-def some_grasps(mesh: Mesh, hand_model, *, num, seed, up, steps=None) -> Candidates:
+def some_grasps(mesh: Mesh, hand_model, *, num, seed, up, text="", steps=None) -> Candidates:
     """Hands on both sides of the object instead of the optimiser's; turned with the seed."""
-    del mesh, up, steps
+    del mesh, up, text, steps
     turn = matrix_from_rotvec(torch.tensor([[0.1 * seed, 0.2, 0.3], [0.0, -0.2, 0.1]]))
     t = torch.tensor([[-0.12, 0.05, 0.0], [0.12, 0.02, 0.03]])
     rest = hand_model.rest_parameters(num)
@@ -118,7 +118,6 @@ def test_the_released_recovery_keeps_the_right_wrist_and_moves_the_left_one(monk
 
 def test_names_are_those_of_the_command_line():
     assert tuple(methods.METHODS) == evaluate_options.METHODS
-    assert evaluate_options.PRIOR_METHODS == prior_methods.KINDS
     assert find_method("optimize") is optimized
     with pytest.raises(
         OptionError, match=r"optimize, random, random-refined, reference, recovered"
@@ -169,6 +168,18 @@ def checkpoint(tmp_path_factory):
     folder = tmp_path_factory.mktemp("prior")
     write_small_prior(folder)
     return folder
+
+
+def test_distilled_hands_go_through_the_released_grid(checkpoint, monkeypatch):
+    hands = some_grasps(box((0.1, 0.1, 0.1)), MODEL, num=2, seed=1, up=None).hands
+    monkeypatch.setattr(prior_methods, "_distilled", lambda *_: hands)
+    method = FromPrior(kind="sds-released", checkpoint=checkpoint)
+    found = method(box((0.1, 0.1, 0.1)), MODEL, num=2, seed=0, up=None, text="box")
+    assert found.energy is None
+    # The right wrist's frame is known; fingers and the left hand are read from cells of 1 cm.
+    assert torch.equal(found.hands.T_object_hand[:, 1], hands.T_object_hand[:, 1])
+    off = (MODEL.joints(found.hands) - MODEL.joints(hands)).norm(dim=-1).mean(-1)
+    assert 0.001 < float(off.max()) < 0.03
 
 
 @pytest.mark.parametrize("kind", ["mixed", "prior", "prior-raw", "prior-no-text"])

@@ -38,7 +38,8 @@ class Evaluate:
         "random",
     )
     """Any of mixed (what `bghop grasp` does), optimize, optimize@STEPS, random, random-refined,
-    random-refined@TIMES, reference, recovered, prior, prior-raw, prior-no-text, sds."""
+    random-refined@TIMES, reference, recovered, prior, prior-raw, prior-no-text, sds,
+    sds-released."""
     checkpoint: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
     """Of the methods that ask a prior; the shipped one if not given."""
     num: Annotated[int, tyro.conf.arg(metavar="N")] = 16

@@ -1,6 +1,11 @@
-"""Names of methods that carry a number; needs no torch, so that a typing error is told at once."""
+"""Names of methods; needs no torch, so that a typing error is told at once."""
 
 import re
+from typing import Literal, get_args
+
+PriorMethod = Literal["mixed", "prior", "prior-raw", "prior-no-text", "sds", "sds-released"]
+PRIOR_METHODS: tuple[PriorMethod, ...] = get_args(PriorMethod)
+"""Those that ask a prior."""
 
 NUMBERED_WORDS = "optimize@STEPS or random-refined@TIMES"
 """What they look like, for messages."""

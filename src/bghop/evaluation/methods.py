@@ -147,28 +147,28 @@ def as_released(
     mesh: Mesh, hand_model: HandModel, *, num: int, seed: int, up: Up | None, text: str = ""
 ) -> Candidates:
     """The optimiser's grasps after a way through the released grid and the released recovery."""
-    del text
-    return _through_grid(mesh, hand_model, num, seed, up, recover_hands_released)
+    found = optimized(mesh, hand_model, num=num, seed=seed, up=up, text=text)
+    return Candidates(hands=through_released(found.hands, hand_model), energy=None)
 
 
 def as_recovered(
     mesh: Mesh, hand_model: HandModel, *, num: int, seed: int, up: Up | None, text: str = ""
 ) -> Candidates:
     """The optimiser's grasps after a way through the released grid and our recovery."""
-    del text
 
     def recover(field: Tensor, spec: GridSpec, model: HandModel) -> HandParameters:
         return recover_hands(field, spec, model).hands
 
-    return _through_grid(mesh, hand_model, num, seed, up, recover)
+    found = optimized(mesh, hand_model, num=num, seed=seed, up=up, text=text)
+    return Candidates(hands=through_released(found.hands, hand_model, recover), energy=None)
 
 
-def _through_grid(
-    mesh: Mesh, hand_model: HandModel, num: int, seed: int, up: Up | None,
-    recover: Callable[[Tensor, GridSpec, HandModel], HandParameters],
-) -> Candidates:  # fmt: skip
+def through_released(
+    found: HandParameters,
+    hand_model: HandModel,
+    recover: Callable[[Tensor, GridSpec, HandModel], HandParameters] = recover_hands_released,
+) -> HandParameters:
     """Grasps to released grids and back; the object and the right wrist's frame are known."""
-    found = optimized(mesh, hand_model, num=num, seed=seed, up=up).hands
     spec = GridSpec.released(hand_model.joints_rest[1, 5])
     T_object_right = found.T_object_hand[:, 1:].expand(-1, 2, 4, 4)
     with torch.no_grad():
@@ -176,8 +176,7 @@ def _through_grid(
         joints_right = transform_points(invert_rigid(T_object_right), joints_object)
         field = hand_field(joints_right, spec, present=found.present)
     read = recover(field, spec, hand_model)
-    T = T_object_right @ read.T_object_hand
-    return Candidates(hands=replace(read, T_object_hand=T), energy=None)
+    return replace(read, T_object_hand=T_object_right @ read.T_object_hand)
 
 
 def random_refined(

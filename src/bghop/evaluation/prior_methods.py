@@ -3,11 +3,11 @@
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
 
 import torch
 
-from bghop.evaluation.methods import Candidates, Up
+from bghop.evaluation.method_names import PriorMethod
+from bghop.evaluation.methods import Candidates, Up, through_released
 from bghop.geometry.mesh import Mesh
 from bghop.hands.model import HandModel, HandParameters
 from bghop.prior.checkpoint import load_prior
@@ -18,29 +18,29 @@ from bghop.synthesis.refine import refine_hands
 from bghop.synthesis.score_distillation import default_options, distill
 from bghop.threads import network_threads
 
-Kind = Literal["mixed", "prior", "prior-raw", "prior-no-text", "sds"]
-KINDS: tuple[Kind, ...] = ("mixed", "prior", "prior-raw", "prior-no-text", "sds")
-
 
 @dataclass(frozen=True, kw_only=True)
 class FromPrior:
     """A `Method`; picklable, each process loads the checkpoint once."""
 
-    kind: Kind
+    kind: PriorMethod
     """`mixed`: samples and geometric starts, refined, as `bghop grasp` does; `prior`: samples,
     refined; `prior-raw`: samples as they are; `prior-no-text`: as `prior`, not
-    told what the object is; `sds`: score distillation, refined."""
+    told what the object is; `sds`: score distillation from random starts, refined; `sds-released`:
+    the same, as the released code goes on: through its grid and its recovery."""
     checkpoint: Path
 
     def __call__(
         self, mesh: Mesh, hand_model: HandModel, *, num: int, seed: int, up: Up | None, text: str
     ) -> Candidates:
-        """Up to `num` grasps, the better ones of more samples (of `num`: `sds`, `prior-raw`)."""
+        """Up to `num` grasps, the better ones of more samples (of `num`: `prior-raw`, `sds`)."""
         prior = _load(self.checkpoint)
         prompt = "" if self.kind == "prior-no-text" else text
         axis = "none" if up is None else "z"
-        if self.kind == "sds":
+        if self.kind in ("sds", "sds-released"):
             hands = _distilled(prior, mesh, hand_model, num, seed, prompt)
+            if self.kind == "sds-released":
+                return Candidates(hands=through_released(hands, hand_model), energy=None)
             found = refine_hands([mesh], hands, hand_model).best(num)
         elif self.kind == "prior-raw":
             hands = sample_hands(

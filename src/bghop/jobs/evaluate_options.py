@@ -5,15 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bghop.errors import OptionError
-from bghop.evaluation.method_names import NUMBERED_WORDS, numbered_method
+from bghop.evaluation.method_names import NUMBERED_WORDS, PRIOR_METHODS, numbered_method
 from bghop.prior.shipped import SHIPPED_PRIOR
 from bghop.processes import MOST_WORKERS, available_cores
 
 METHODS = ("optimize", "random", "random-refined", "reference", "recovered")
 """Those of bghop.evaluation.methods; `optimize@STEPS` is the first with other step counts,
 `random-refined@TIMES` has so many times the hands."""
-PRIOR_METHODS = ("mixed", "prior", "prior-raw", "prior-no-text", "sds")
-"""Those of bghop.evaluation.prior_methods."""
 MOST_GRASPS = 1000
 MOST_STEPS, MOST_TIMES = 100_000, 100
 
