@@ -15,7 +15,8 @@ has, brings the hands into contact, and judges each by itself:
 
 One JSON line per word, one per group with means.
 
-    python benchmarks/words.py [--checkpoint DIR] [--num 8] [--words mug box] [--no-refine]
+    python benchmarks/words.py [--checkpoint DIR] [--num 8] [--groups training novel]
+        [--words mug box] [--no-refine]
         [--objects-only]        # draws no hands, which takes a tenth of the time
 """
 
@@ -55,6 +56,7 @@ NOVEL = {
     "suitcase": ("box", "lidded_box"),
 }  # fmt: skip
 """Words near a known one, and the families that they mean."""
+GROUPS = ("training", "novel")
 MEMBERS = 6
 CELLS, HALF = 32, 0.30
 
@@ -66,7 +68,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--guidance", type=float)
     parser.add_argument("--steps", type=int)
-    parser.add_argument("--words", nargs="*", default=[])
+    parser.add_argument("--groups", nargs="+", choices=GROUPS, default=GROUPS)
+    parser.add_argument("--words", nargs="*", default=[], help="those of the groups; all if none")
     parser.add_argument("--no-refine", action="store_true")
     parser.add_argument("--objects-only", action="store_true")
     options = parser.parse_args()
@@ -76,8 +79,10 @@ def main() -> None:
         names = list(families)
         members, handles = known_members(prior, names)
         known = {families[name].texts[0]: (name,) for name in names}
-        for group, words in (("training", known), ("novel", NOVEL)):
+        for group, words in zip(GROUPS, (known, NOVEL), strict=True):
             rows: list[dict[str, float]] = []
+            if group not in options.groups:
+                continue
             for word, kinds in words.items():
                 if options.words and word not in options.words:
                     continue

@@ -12,8 +12,8 @@ from bghop.drawing.views import View, choose_views
 
 MOST_CELLS = 48
 """A sheet shows the best grasps up to this number."""
+COLUMNS = 4
 _VIEWS = 2
-_COLUMNS = 4
 _LABEL, _TITLE, _GAP = 46, 64, 12
 _INK, _SOFT_INK = (38, 42, 48), (110, 116, 124)
 _PAPER, _TABLE = (255, 255, 255), (238, 240, 243)
@@ -40,11 +40,19 @@ class Cell:
 
 
 def draw_contact_sheet(
-    renderer: Painter, cells: list[Cell], *, title: str, subtitle: str
+    renderer: Painter, cells: list[Cell], *, title: str, subtitle: str, columns: int = COLUMNS
 ) -> Image.Image:
-    """A grid of cells under a title row; each cell has two views chosen to show both hands."""
+    """A grid of cells under a title row; each cell has two views chosen to show both hands.
+
+    Args:
+        renderer: draws the cells.
+        cells: at most `MOST_CELLS` are shown.
+        title: bold.
+        subtitle: beside it.
+        columns: cells side by side.
+    """
     tiles = [_tile(renderer, cell) for cell in cells[:MOST_CELLS]]
-    columns = min(_COLUMNS, len(tiles))
+    columns = min(columns, len(tiles))
     rows = -(-len(tiles) // columns)
     width, height = tiles[0].size
     sheet = Image.new(

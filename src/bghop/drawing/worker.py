@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from io import BytesIO
 from typing import IO
 
-from bghop.drawing.contact_sheet import Cell, Painter, draw_contact_sheet
+from bghop.drawing.contact_sheet import COLUMNS, Cell, Painter, draw_contact_sheet
 from bghop.drawing.progress_strip import draw_progress_strip
 from bghop.drawing.render import Renderer
 from bghop.drawing.scene import Scene
@@ -41,9 +41,11 @@ class SheetWorker:
         self._process = _start()
         self._asked = b""
 
-    def request(self, cells: list[Cell], *, title: str, subtitle: str) -> None:
+    def request(
+        self, cells: list[Cell], *, title: str, subtitle: str, columns: int = COLUMNS
+    ) -> None:
         """Asks for a sheet; the drawing goes on beside the caller's work."""
-        self._request("sheet", cells, title, subtitle)
+        self._request("sheet", cells, title, subtitle, columns)
 
     def request_strip(self, frames: Sequence[Scene], captions: Sequence[str]) -> None:
         """Asks for a strip; see `draw_strip`."""
@@ -158,9 +160,9 @@ def _serve(*, software: bool) -> None:
         renderer.close()
 
 
-def _sheet(painter: Painter, cells: list[Cell], title: str, subtitle: str) -> bytes:
+def _sheet(painter: Painter, cells: list[Cell], title: str, subtitle: str, columns: int) -> bytes:
     png = BytesIO()
-    sheet = draw_contact_sheet(painter, cells, title=title, subtitle=subtitle)
+    sheet = draw_contact_sheet(painter, cells, title=title, subtitle=subtitle, columns=columns)
     sheet.save(png, "PNG", compress_level=4)
     return png.getvalue()
 
