@@ -28,7 +28,7 @@ from torch.nn import functional
 
 import bghop.prior
 from bghop.prior.first_stage import BlockCodec, BlockCodecConfig, FirstStage, to_distance_grid
-from bghop.prior.first_stage_file import load_block_codec
+from bghop.prior.first_stage_file import load_first_stage
 from first_stage_scenes import Scene, quality, scenes
 
 TRUNCATION = 0.04
@@ -59,7 +59,7 @@ def entries(arguments: argparse.Namespace) -> Iterator[Entry]:
     shipped = Path(bghop.prior.__file__).parent / "assets" / "first_stage.safetensors"
     pairs = [("shipped", shipped), *((n, Path(f)) for n, f in arguments.codec)]
     for name, path in pairs:
-        yield _entry(name, load_block_codec(path), size=path.stat().st_size)
+        yield _entry(name, load_first_stage(path), size=path.stat().st_size)
     if find_spec("bghop.prior.vqvae"):
         vqvae = importlib.import_module("bghop.prior.vqvae").VQVAE().eval()
         yield _entry("vqvae", vqvae, quality=False)

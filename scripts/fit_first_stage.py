@@ -80,7 +80,7 @@ def train(
         grids = torch.stack([crop(distances, codec.truncation) for _ in range(BATCH)])
         noise = NOISE * float(torch.rand(()))
         with torch.autocast("cpu", torch.bfloat16):
-            loss, _ = training_loss(codec, grids, latent_noise=noise, margin=MARGIN)
+            loss = training_loss(codec, grids, latent_noise=noise, margin=MARGIN)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(codec.parameters(), 1.0)

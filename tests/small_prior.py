@@ -30,7 +30,7 @@ def small_prior(hand_model: str = "open") -> Prior:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         spec = GridSpec(frame="object", unit=0.30)
-        stage = load_block_codec(None)
+        stage = load_block_codec()
         schedule = CosineSchedule()
         network = PatchTransformer(replace(TransformerConfig(), **SIZES["tiny"]), schedule)
     cube = CubeGrid(resolution=64, half_extent=0.30)

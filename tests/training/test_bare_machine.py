@@ -10,7 +10,7 @@ from bghop.data.objects_file import write_objects
 from bghop.data.objects_from_mesh import REACH
 from bghop.data.record_file import write_records
 from bghop.prior.checkpoint import load_prior
-from bghop.prior.first_stage_file import load_block_codec
+from bghop.prior.first_stage_file import load_first_stage
 from bghop.training.bare_command import main
 from bghop.training.curves import TRAIN_FILE, read_curve
 from small_prior import write_small_prior
@@ -49,7 +49,7 @@ def test_a_first_stage_trains_with_torch_numpy_safetensors_and_pyarrow_only(file
     assert first.returncode == 0, first.stderr
     assert "finished at step 3" in first.stderr
     assert len(read_curve(run / TRAIN_FILE)) == 3
-    codec = load_block_codec(run / "first_stage.safetensors")
+    codec = load_first_stage(run / "first_stage.safetensors")
     assert codec.encode(torch.ones(1, 1, 64, 64, 64)).shape == (1, 3, 16, 16, 16)
     again = bare("autoencoder", *words, "--out", run)
     assert again.returncode == 0, again.stderr

@@ -137,9 +137,12 @@ class SceneBuilder:
         return self.moved(row, motion)
 
     def moved(self, row: Int64[Tensor, "b"], motion: Motion) -> Scenes:
-        """Scenes of rows after given motions."""
+        """Scenes of rows after given motions; in full precision, also under autocast."""
         # Small tensors: a second thread would mostly wait, on a busy machine for long.
-        with one_thread() if self.device.type == "cpu" else nullcontext():
+        with (
+            torch.autocast(self.device.type, enabled=False),
+            one_thread() if self.device.type == "cpu" else nullcontext(),
+        ):
             return self._built(row, motion)
 
     def _built(self, row: Int64[Tensor, "b"], motion: Motion) -> Scenes:

@@ -102,6 +102,13 @@ def key_of(family: str, seed: int, number: int) -> str:
     return f"{family}_{seed}_{number:05d}"
 
 
+def _one_hand(options: MakeOptions, number: int) -> tuple[bool, bool]:
+    """Left and right in turn, for the members of each family, too."""
+    turn, family = divmod(number, len(options.families))
+    left = (turn + family) % 2 == 0
+    return left, not left
+
+
 def make_shape(options: MakeOptions, seed: int, number: int) -> Shape:
     """Object `number` of the data set of a seed: families take turns, members are drawn."""
     name = family_of(options, number)
@@ -145,7 +152,7 @@ def make(
     start = time.perf_counter()
     shape = make_shape(options, seed, number)
     mesh = shape.mesh
-    present = (True, True) if options.hands == "both" else (number % 2 == 0, number % 2 == 1)
+    present = (True, True) if options.hands == "both" else _one_hand(options, number)
     others = (person_number,) if person_number else ()
     rng = training_rng(seed, number, _GRASPS, sum(present), *others)
     person_shape = draw_shape(model, torch.Generator().manual_seed(int(rng.integers(2**62))))

@@ -12,7 +12,7 @@ joint where that lies in the template, so MANO's `transl` is not the wrist's pos
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 import torch
@@ -36,6 +36,17 @@ TIP_VERTICES = (745, 317, 444, 556, 673)
 TIP_VERTICES_SMPLX = (744, 320, 443, 554, 671)
 """The other common choice (smplx)."""
 
+
+class ManoSettings(TypedDict):
+    """What `load_mano` is asked besides the files."""
+
+    flat_hand_mean: bool
+    fix_left_shapedirs: bool | Literal["if needed"]
+
+
+OWN_SETTINGS: ManoSettings = {"flat_hand_mean": True, "fix_left_shapedirs": "if needed"}
+"""Those of all commands and records: pose zero is the flat hand, the left shapes are mended."""
+
 SHAPE_RANGE = 2.5
 """Betas are standard deviations of the scanned population."""
 
@@ -45,6 +56,15 @@ _SHAPES: dict[str, tuple[int, ...]] = {
     "hands_mean": (45,),
 }  # fmt: skip
 _MANO_PARENTS = (0, 1, 2, 0, 4, 5, 0, 7, 8, 0, 10, 11, 0, 13, 14)
+
+
+def load_mano_files(folder: str | Path, *, device: torch.device | str | None = None) -> HandModel:
+    """Both MANO hands with `OWN_SETTINGS`, so that poses mean the same everywhere.
+
+    Raises:
+        HandModelError: The folder cannot be used.
+    """
+    return load_mano(folder, **OWN_SETTINGS, device=device)
 
 
 def load_mano(

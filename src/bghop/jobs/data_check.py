@@ -31,7 +31,7 @@ from bghop.evaluation.suspicions import (
 )
 from bghop.files import read_json
 from bghop.hands.mano import NAME as MANO
-from bghop.hands.mano import load_mano
+from bghop.hands.mano import load_mano, load_mano_files
 from bghop.hands.model import HandModel
 from bghop.hands.open_hand import load_open_hand
 from bghop.jobs.check_options import CheckDataJob, check_check_options
@@ -72,7 +72,8 @@ def run_check_job(job: CheckDataJob, *, listener: CheckListener | None = None) -
     out = {*lost, *(each.row for each in problems)}
     records = every.rows([i for i in range(len(every)) if i not in out]) if out else every
     if not len(records):
-        raise DataError(f"{job.folder}: no record is left to look at; {findings[0]}")
+        why = findings[0] if findings else "its file has none: make or import the set again"
+        raise DataError(f"{job.folder}: no record is left to look at; {why}")
     convention, more = _of_import(job.folder)
     findings += [*suspicions_of_rows(records), *suspicions_of_objects(records, objects), *more]
     measured = None
@@ -109,7 +110,7 @@ def _model_of(records: Records, mano: Path | None) -> HandModel | None:
     elif mano is None:
         return None
     else:
-        model = load_mano(mano, flat_hand_mean=True, fix_left_shapedirs="if needed")
+        model = load_mano_files(mano)
     records.for_model(model)
     return model
 

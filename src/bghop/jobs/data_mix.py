@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from jaxtyping import Bool
+
 from bghop.data.objects_file import OBJECTS
 from bghop.data.record import WEIGHT
 from bghop.data.record_file import RECORDS, SAME, read_records
@@ -90,9 +93,8 @@ def run_mix_job(job: MixDataJob) -> list[MixedSet]:
     weights = job.weights or (1.0,) * len(files)
     tables, mixed = [], []
     for name, file, weight in zip(names, files, weights, strict=True):
-        training = sum(split == "train" for split in file.column("split").to_pylist())
-        each = weight / max(training, 1)
-        tables.append(_with_weight(_named(file, name, ("id", "object")), each))
+        training = np.array([split == "train" for split in file.column("split").to_pylist()])
+        tables.append(_with_weight(_named(file, name, ("id", "object")), weight, training))
         mixed.append(
             MixedSet(
                 name=name, rows=file.table.num_rows, share=weight / sum(weights),
@@ -128,17 +130,16 @@ def _named(file: TableFile, name: str, columns: Sequence[str]) -> Any:
     return table
 
 
-def _with_weight(table: Any, each: float) -> Any:
-    """Rows that had weights keep their ratios."""
-    import numpy as np
+def _with_weight(table: Any, weight: float, training: Bool[np.ndarray, "row"]) -> Any:
+    """Training rows have the weight together; rows that had weights keep their ratios."""
     import pyarrow as pa
 
     before = np.ones(table.num_rows)
     if WEIGHT in table.column_names:
         before = table.column(WEIGHT).to_numpy().astype(float)
-        before = before / before.mean()
         table = table.drop_columns([WEIGHT])
-    return table.append_column(WEIGHT, pa.array((before * each).astype(np.float32)))
+    total = before[training].sum() or before.sum()
+    return table.append_column(WEIGHT, pa.array((weight * before / total).astype(np.float32)))
 
 
 def _write(tables: list[Any], path: Path, form: TableFormat, header: dict[str, Any]) -> None:

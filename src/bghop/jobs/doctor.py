@@ -108,7 +108,7 @@ def _mano(folder: Path | None) -> Check:
         return Check(name="mano", works=True, detail=detail)
 
     def load() -> str:
-        from bghop.jobs.grasp_inputs import load_mano_files
+        from bghop.hands.mano import load_mano_files
 
         model = load_mano_files(Path(named))
         return f"{named}, {model.vertices_rest.shape[-2]} vertices a hand"

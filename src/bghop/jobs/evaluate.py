@@ -13,8 +13,9 @@ from typing import Any
 
 from bghop.errors import BghopError, OptionError, ResultError
 from bghop.evaluation.benchmark import make_trials, prepare_pieces, run_trials
+from bghop.evaluation.method_names import PRIOR_METHODS
 from bghop.evaluation.methods import METHODS, Method
-from bghop.evaluation.prior_methods import KINDS, FromPrior
+from bghop.evaluation.prior_methods import FromPrior
 from bghop.evaluation.records import INSTALL, Row
 from bghop.evaluation.trial import Trial, TrialResult, mesh_digest
 from bghop.jobs.checkpoints import checkpoint_hash
@@ -170,7 +171,7 @@ def _settings(
 def _prior_methods(job: EvaluateJob) -> dict[str, Method]:
     if job.prior_folder is None:
         return {}
-    return {kind: FromPrior(kind=kind, checkpoint=job.prior_folder) for kind in KINDS}
+    return {kind: FromPrior(kind=kind, checkpoint=job.prior_folder) for kind in PRIOR_METHODS}
 
 
 def _check_packages(job: EvaluateJob) -> None:

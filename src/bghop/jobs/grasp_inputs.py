@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
+from bghop.devices import choose_device
 from bghop.errors import MeshError, OptionError
 from bghop.files import reason
 from bghop.geometry.articulated import ArticulatedObject
@@ -17,7 +17,9 @@ from bghop.geometry.joint import Joint
 from bghop.geometry.loading import UNITS, load_mesh, validate_mesh
 from bghop.geometry.mesh import Mesh, MeshWarning
 from bghop.geometry.shapes import casserole, mug
+from bghop.hands.mano import load_mano_files
 from bghop.hands.model import HandModel
+from bghop.hands.open_hand import load_open_hand
 from bghop.jobs.checkpoints import checkpoint_hash
 from bghop.jobs.grasp_options import GraspJob
 from bghop.jobs.grasps_file import FORMAT_VERSION
@@ -28,8 +30,6 @@ from bghop.physics.settings import HoldSettings
 
 BUILT_IN: dict[str, Callable[[], Mesh]] = {"casserole": casserole, "mug": mug}
 """Example objects that need no file."""
-MANO_SETTINGS = {"flat_hand_mean": True, "fix_left_shapedirs": "if needed"}
-"""How the official files are read: pose zero is the flat hand, the left shapes are mended."""
 HOLD_SETTINGS = HoldSettings()
 """Of every hold test that a job runs: the definition."""
 _FAR_HINGE = 0.1
@@ -237,22 +237,6 @@ def identity_of(job: GraspJob, item: ObjectInput) -> str:
     return job_identity(settings_of(job, item))
 
 
-def choose_device(name: str) -> torch.device:
-    """The device of an option: `auto` takes CUDA where there is one.
-
-    Raises:
-        OptionError: The device is not there.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    device = torch.device(name)
-    num = torch.cuda.device_count()
-    if device.type == "cuda" and (device.index or 0) >= num:
-        msg = f"--device {name} is not there ({num} CUDA devices found): use --device cpu"
-        raise OptionError(msg)
-    return device
-
-
 def load_hands(job: GraspJob) -> HandModel:
     """The hand model of a job on its device.
 
@@ -262,23 +246,5 @@ def load_hands(job: GraspJob) -> HandModel:
     """
     device = choose_device(job.device)
     if job.mano is None:
-        from bghop.hands.open_hand import load_open_hand
-
         return load_open_hand(device=device)
-    return load_mano_files(job.mano, device)
-
-
-def load_mano_files(folder: Path, device: torch.device | None = None) -> HandModel:
-    """The official MANO files, read as `MANO_SETTINGS` says.
-
-    Raises:
-        HandModelError: The folder cannot be used.
-    """
-    from bghop.hands.mano import load_mano
-
-    return load_mano(
-        folder,
-        flat_hand_mean=True,
-        fix_left_shapedirs="if needed",
-        device=device,
-    )
+    return load_mano_files(job.mano, device=device)

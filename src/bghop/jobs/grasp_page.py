@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from bghop.geometry.mesh import Mesh
+from bghop.hands.mano import OWN_SETTINGS
 from bghop.hands.model import HandModel
 from bghop.jobs.checkpoints import checkpoint_name
 from bghop.jobs.grasp_inputs import (
     HOLD_SETTINGS,
-    MANO_SETTINGS,
     ObjectInput,
     identity_of,
     settings_of,
@@ -67,7 +67,7 @@ def hand_model_header(hand_model: HandModel) -> dict[str, Any]:
     return {
         "name": hand_model.name,
         "shape_names": list(hand_model.shape_names),
-        "settings": MANO_SETTINGS if hand_model.name == "mano" else {},
+        "settings": dict(OWN_SETTINGS) if hand_model.name == "mano" else {},
     }
 
 

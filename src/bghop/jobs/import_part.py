@@ -28,7 +28,7 @@ from bghop.data.selection import NOTHING, Counts, SelectOptions, select
 from bghop.errors import BghopError, DataError, ResultError
 from bghop.evaluation.record_measures import measure_records
 from bghop.files import read_json, remove, write_json, writing
-from bghop.hands.mano import load_mano
+from bghop.hands.mano import load_mano_files
 from bghop.hands.model import HandModel
 from bghop.hands.open_hand import load_open_hand
 from bghop.jobs.data_folder import OBJECTS_FILE, RECORDS_FILE
@@ -49,7 +49,7 @@ def hand_models(name: str, mano: Path, model: str) -> tuple[ManoHands, HandModel
     )  # fmt: skip
     if model == "open":
         return source, load_open_hand()
-    return source, load_mano(mano, flat_hand_mean=True, fix_left_shapedirs="if needed")
+    return source, load_mano_files(mano)
 
 
 @cache

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import torch
 
+from bghop.devices import choose_device
 from bghop.errors import OptionError
+from bghop.hands.mano import load_mano_files
 from bghop.hands.model import HandModel
-from bghop.jobs.grasp_inputs import choose_device, load_mano_files
 from bghop.prior.checkpoint import load_prior
 from bghop.prior.prior import Prior
 
@@ -59,7 +60,7 @@ def hands_for(prior: Prior, mano: Path | None) -> HandModel:
     """
     device: torch.device = prior.device
     if mano is not None:
-        return load_mano_files(mano, device)
+        return load_mano_files(mano, device=device)
     from bghop.hands.open_hand import load_open_hand
 
     return load_open_hand(device=device)

@@ -73,7 +73,7 @@ def values_of(job: TrainJob) -> dict[str, Any]:
     Raises:
         OptionError: The file or a change cannot be read.
     """
-    from bghop.training.start import read_values
+    from bghop.training.start import put, read_values
 
     values = read_values(job.config, job.changes)
     options: Mapping[str, Any] = {
@@ -86,11 +86,7 @@ def values_of(job: TrainJob) -> dict[str, Any]:
     }
     for name, value in options.items():
         if value is not None:
-            *outer, last = name.split(".")
-            place = values
-            for key in outer:
-                place = place.setdefault(key, {})
-            place[last] = str(value) if isinstance(value, Path) else value
+            put(values, name, str(value) if isinstance(value, Path) else value)
     return values
 
 

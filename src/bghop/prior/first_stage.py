@@ -11,7 +11,6 @@ block transform (Karhunen-Loeve) and is trained from there.
 """
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 from typing import Protocol, runtime_checkable
@@ -178,7 +177,8 @@ def _filtered(
     filled = (blocks < 1.0).any(1).nonzero().squeeze(1)
     features = torch.cat(_features(blocks[filled]), dim=1)
     worth = features.new_zeros(len(blocks), weights.shape[-1])
-    worth = worth.index_copy(0, filled, features @ weights.flatten(0, 1))
+    products = (features @ weights.flatten(0, 1)).to(worth.dtype)  # autocast makes them bf16
+    worth = worth.index_copy(0, filled, products)
     worth = worth.view(b, i, j, k, 2, 2, 2, channels)
     windows = [
         worth[:, x : i - 1 + x, y : j - 1 + y, z : k - 1 + z, x, y, z]
@@ -228,15 +228,6 @@ def _per_channel(values: Float[Tensor, "c"]) -> Float[Tensor, "c 1 1 1"]:
     return values[:, None, None, None]
 
 
-@runtime_checkable
-class HasLatentLoss(Protocol):
-    """A first stage that wants more than reconstruction, as a quantiser does."""
-
-    def latent_loss(self, latent: Float[Tensor, "b c i j k"]) -> Float[Tensor, ""]:
-        """Added to the loss with weight one."""
-        ...
-
-
 def training_loss(
     first_stage: FirstStage,
     sdf: Float[Tensor, "b 1 x y z"],
@@ -245,12 +236,11 @@ def training_loss(
     near: float = 0.006,
     inside: float = 2.0,
     margin: int = 0,
-) -> tuple[Float[Tensor, ""], Mapping[str, Float[Tensor, ""]]]:
-    """Loss of a first stage on distance grids, and its parts for the log.
+) -> Float[Tensor, ""]:
+    """Loss of a first stage on distance grids.
 
     Mean absolute error of the clamped values, weighted by `1 / (1 + (d / near)^2)` so that the
-    surface counts and far space hardly does, in units of the truncation; plus `latent_loss` where
-    the stage has one.
+    surface counts and far space hardly does, in units of the truncation.
 
     Args:
         first_stage: any.
@@ -263,9 +253,6 @@ def training_loss(
         margin: samples at the border that do not count (crops of larger grids).
     """
     latent = first_stage.encode(sdf)
-    parts: dict[str, Tensor] = {}
-    if isinstance(first_stage, HasLatentLoss):
-        parts["latent"] = first_stage.latent_loss(latent)
     if latent_noise > 0:
         latent = latent + latent_noise * torch.randn_like(latent)
     decoded = first_stage.decode(latent)
@@ -278,5 +265,4 @@ def training_loss(
     if margin:
         inner = slice(margin, -margin)
         loss, weight = loss[..., inner, inner, inner], weight[..., inner, inner, inner]
-    parts["surface"] = loss.sum() / weight.sum()
-    return sum(parts.values(), sdf.new_zeros(())), parts
+    return loss.sum() / weight.sum()

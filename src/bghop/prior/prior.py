@@ -127,7 +127,7 @@ class Prior:
         Raises:
             OptionError: A prompt cannot be used by the prior's text encoder.
         """
-        texts = [self._worded(prompt) for prompt in prompts]
+        texts = [self.worded(prompt) for prompt in prompts]
         tokens = self.load_text().encode(texts)
         if present is None:
             present = torch.ones(len(texts), 2, dtype=torch.bool)
@@ -268,7 +268,8 @@ class Prior:
         with torch.no_grad():
             return self.codec.decode_object(sampled.latent)
 
-    def _worded(self, prompt: str) -> str:
+    def worded(self, prompt: str) -> str:
+        """A prompt in the words that the denoiser was trained with: released ones ask for hands."""
         if self.text_encoder != "clip" or not prompt.strip():
             return prompt
         from bghop.prior.text.clip import one_hand_prompt, two_hand_prompt

@@ -6,7 +6,7 @@ nothing else.
 """
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -152,8 +152,3 @@ def schedule_from_config(config: dict[str, Any]) -> Schedule:
     if kind not in SCHEDULES:
         raise OptionError(f"unknown noise schedule '{kind}': use one of {', '.join(SCHEDULES)}")
     return SCHEDULES[kind](**config)
-
-
-def schedule_config(schedule: Schedule) -> dict[str, Any]:
-    """Plain values of a schedule."""
-    return asdict(schedule)

@@ -48,14 +48,18 @@ def drawn_meshes(
 def object_meshes(prior: Prior, sampled: Sampled, *, name: str) -> list[Mesh | None]:
     """Surfaces of objects of the joint network in the grid's frame; None where there is none.
 
-    A prior that has an object prior is held to its standard: objects in one piece.
+    None, too, for objects that are larger than hands can be drawn for. A prior that has an object
+    prior is held to its standard: objects in one piece.
     """
     stage, spec = prior.codec.first_stage, prior.codec.spec
     with network_threads():
         grids = prior.object_grid(sampled)[:, 0]
     surface = surface_of if prior.objects is None else drawn_surface
     meshes = [surface(grid, spec, truncation=stage.truncation, name=name) for grid in grids]
-    return [mesh if mesh is not None and mesh.volume > SMALLEST else None for mesh in meshes]
+    return [
+        mesh if mesh is not None and mesh.volume > SMALLEST and fits(mesh, spec) else None
+        for mesh in meshes
+    ]
 
 
 def centred_distances(meshes: Sequence[Mesh | None], prior: Prior) -> Float[Tensor, "n 1 x y z"]:

@@ -1,17 +1,16 @@
 """Training a first stage from files to files."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from bghop.data.augment import AugmentOptions
 from bghop.errors import OptionError
 from bghop.fields.grid_spec import GridSpec
 from bghop.prior.first_stage import BlockCodec, BlockCodecConfig, training_loss
-from bghop.prior.first_stage_file import save_block_codec
+from bghop.prior.first_stage_file import save_block_codec, save_vqvae
 from bghop.prior.vqvae import VQVAE, VQVAEConfig
 from bghop.training.autoencoder_task import AutoencoderTask, StageLosses
 from bghop.training.config import LoopConfig, to_json
@@ -56,12 +55,6 @@ class TrainAutoencoder:
             raise OptionError(f"unknown stage '{self.stage}': use one of {', '.join(STAGES)}")
 
 
-def autoencoder_defaults(records: Path, objects: Path) -> TrainAutoencoder:
-    """The config for a data set; first stages see objects in all rotations."""
-    augment = AugmentOptions(rotation="any")
-    return TrainAutoencoder(data=SourceConfig(records=records, objects=objects, augment=augment))
-
-
 def train_autoencoder(
     config: TrainAutoencoder,
     folder: Path,
@@ -81,8 +74,8 @@ def train_autoencoder(
     """
     world = world or World()
     spec = GridSpec(frame="object", half_extent=config.half_extent, unit=config.half_extent)
-    truncation = config.block.truncation if config.stage == "block" else _VQ_TRUNCATION
-    sources = load_sources(config.data, spec, world.device, truncation=truncation)
+    stage = config.block if config.stage == "block" else config.vq
+    sources = load_sources(config.data, spec, world.device, truncation=stage.truncation)
     stage = _stage(config, sources).to(world.device)
     if world.first:  # everything could be read: the folder may be made
         files = {"records": config.data.records, "objects": config.data.objects}
@@ -97,10 +90,6 @@ def train_autoencoder(
     return train(
         task, config.loop, folder, world=world, minutes=minutes, listener=listener, stop=stop
     )
-
-
-_VQ_TRUNCATION = 0.04
-"""Metres; of the released first stage."""
 
 
 def _stage(config: TrainAutoencoder, sources: Sources) -> nn.Module:
@@ -121,7 +110,7 @@ def _losses(config: TrainAutoencoder) -> StageLosses:
             stage,  # pyright: ignore[reportArgumentType]
             sdf,
             latent_noise=config.latent_noise if stage.training else 0.0,
-        )[0]
+        )
 
     def vq(stage: nn.Module, sdf: Tensor) -> Tensor:
         # As the released first stage was trained: mean absolute error and the codebook's loss.
@@ -136,15 +125,3 @@ def _export(stage: nn.Module, folder: Path) -> None:
         save_block_codec(stage, folder / EXPORT_FILE)
     elif isinstance(stage, VQVAE):
         save_vqvae(stage, folder / EXPORT_FILE)
-
-
-def save_vqvae(stage: VQVAE, path: Path) -> None:
-    """Weights and config in one safetensors file."""
-    import json
-
-    from safetensors.torch import save
-
-    from bghop.files import write_whole
-
-    arrays = {name: value.detach().cpu().contiguous() for name, value in stage.state_dict().items()}
-    write_whole(path, save(arrays, {"vqvae": json.dumps(asdict(stage.config))}))

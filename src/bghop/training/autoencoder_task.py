@@ -11,7 +11,7 @@ from bghop.data.scene import SceneBuilder
 from bghop.training.seeds import generator_of
 
 StageLosses = Callable[[nn.Module, Tensor], Tensor]
-"""`(first_stage, sdf) -> loss per grid`; grids are distances divided by the truncation."""
+"""`(first_stage, sdf) -> mean loss of the grids`, which are distances over the truncation."""
 _VALIDATION_SEED = 0x5EED
 
 
@@ -43,8 +43,8 @@ class AutoencoderTask:
 
     def losses(
         self, network: nn.Module, inputs: Float[Tensor, "b 1 n n n"], generator: torch.Generator
-    ) -> Float[Tensor, "b"]:
-        """The reconstruction loss of each grid."""
+    ) -> Float[Tensor, ""]:
+        """The mean reconstruction loss of the grids."""
         del generator  # reconstruction is not random
         return self._losses(network, inputs)
 
@@ -58,7 +58,7 @@ class AutoencoderTask:
         total = 0.0
         for number, chunk in enumerate(rows.split(8)):
             grids = self._grids(self.validation, chunk, generator_of(_VALIDATION_SEED, number))
-            total += float(self._losses(self.network, grids).float().sum())
+            total += len(chunk) * float(self._losses(self.network, grids))
         return {"loss": total / num}
 
     def show(self, folder: Path, step: int) -> None:

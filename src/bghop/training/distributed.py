@@ -15,7 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor, distributed, nn
 
-from bghop.errors import OptionError, TrainingError
+from bghop.devices import choose_device
+from bghop.errors import TrainingError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,37 +39,24 @@ def joined_world(device: str = "auto") -> Iterator[World]:
 
     Args:
         device: `auto` (CUDA if there is one), `cpu`, `cuda` or `cuda:1`; with torchrun each process
-            takes the GPU of its local rank.
+            takes the GPU of its local rank, whatever the number.
 
     Raises:
-        TrainingError: There is no such device.
+        OptionError: There is no such device.
     """
-    size = int(os.environ.get("WORLD_SIZE", "1"))
+    size, chosen = int(os.environ.get("WORLD_SIZE", "1")), choose_device(device)
     if size == 1:
-        yield World(device=_device(device, 0))
+        yield World(device=chosen)
         return
-    local = _device(device, int(os.environ.get("LOCAL_RANK", "0")))
-    if local.type == "cuda":
+    local = chosen
+    if chosen.type == "cuda":
+        local = choose_device(f"cuda:{os.environ.get('LOCAL_RANK', '0')}")
         torch.cuda.set_device(local)
     distributed.init_process_group("nccl" if local.type == "cuda" else "gloo")
     try:
         yield World(rank=distributed.get_rank(), size=size, device=local)
     finally:
         distributed.destroy_process_group()
-
-
-def _device(name: str, local_rank: int) -> torch.device:
-    there = torch.cuda.is_available()
-    if name == "auto":
-        name = "cuda" if there else "cpu"
-    if name.startswith("cuda") and not there:
-        raise TrainingError(f"--device {name}: torch sees no GPU here; use --device cpu")
-    if name == "cuda":
-        return torch.device("cuda", local_rank)
-    try:
-        return torch.device(name)
-    except RuntimeError:
-        raise OptionError(f"--device {name} is unknown: use auto, cpu, cuda or cuda:0") from None
 
 
 def shares(num_micro: int, world: World) -> range:

@@ -210,12 +210,13 @@ class _Run:
             for step, loss, norm in self.waiting
         ]
         self.waiting.clear()
-        bad = [row for row in rows if not math.isfinite(row["loss"])]
-        if bad:
-            raise TrainingError(
-                f"the loss of step {bad[0]['step']:.0f} is not finite: use a smaller learning rate "
-                "or precision float32; the last checkpoint is kept"
-            )
+        for row in rows:
+            for name, words in (("loss", "loss"), ("gradient_norm", "gradient")):
+                if not math.isfinite(row[name]):
+                    raise TrainingError(
+                        f"the {words} of step {row['step']:.0f} is not finite: use a smaller "
+                        "learning rate or precision float32; the last checkpoint is kept"
+                    )
         if self.curves is not None and rows:
             self.curves.add(TRAIN_FILE, rows)
             self.listener.stepped(self.step, rows[-1])

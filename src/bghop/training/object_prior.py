@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from bghop.data.normalised import normalised_distances
 from bghop.data.scene import SceneBuilder
+from bghop.errors import OptionError
 from bghop.prior.checkpoint import WEIGHTS, load_prior
 from bghop.prior.first_stage import FirstStage
 from bghop.prior.object_prior import (
@@ -32,6 +33,7 @@ from bghop.training.prior_task import TokenTable
 from bghop.training.run import begin_run, commit_of, sha256
 from bghop.training.seeds import generator_of
 from bghop.training.sources import SourceConfig, load_sources
+from bghop.training.state import load_network
 
 _VALIDATION_SEED = 0x0B1E
 _AT_ONCE = 32
@@ -169,15 +171,15 @@ def train_objects(
     stage = prior.codec.first_stage
     sources = load_sources(config.data, prior.codec.spec, world.device, truncation=stage.truncation)
     torch.manual_seed(config.loop.seed)
-    network = ObjectPrior(
-        ObjectPriorConfig(
-            **{
-                "channels": stage.latent_channels,
-                "words": tuple(sorted(set(sources.train.records.text) - {""})),
-                **config.network,
-            }
-        )
-    )
+    numbers: dict[str, Any] = {
+        "channels": stage.latent_channels,
+        "words": tuple(sorted(set(sources.train.records.text) - {""})),
+        **config.network,
+    }
+    try:
+        network = ObjectPrior(ObjectPriorConfig(**numbers))
+    except TypeError as error:
+        raise OptionError(f"network: {error}: use fields of ObjectPriorConfig") from error
     shapes, texts = object_shapes(sources.train, stage, network.config.fill)
     words = network.config.words
     if find_spec("igl") and find_spec("scipy"):
@@ -185,6 +187,8 @@ def train_objects(
     elif listener is not None:
         listener.said("no mesh library here: handles are not counted, torn objects will be kept")
     network.to(world.device).fit(shapes)
+    # A fit on another machine has other signs: going on, coefficients are those of the first one.
+    load_network(folder, network)
     encoder = prior.load_text()
     tokens = TokenTable.of(sources.texts, lambda words: encoder.encode(words).tokens, world.device)
 

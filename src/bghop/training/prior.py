@@ -15,14 +15,13 @@ from bghop.hands.postures import Postures
 from bghop.prior.checkpoint import CONFIG, WEIGHTS, load_prior, prior_config, prior_tensors
 from bghop.prior.codec import JointCodec
 from bghop.prior.first_stage import FirstStage
-from bghop.prior.first_stage_file import load_block_codec
+from bghop.prior.first_stage_file import load_block_codec, load_first_stage
 from bghop.prior.loss import denoising_loss
 from bghop.prior.mean_hand import mean_hands
 from bghop.prior.prior import Prior
 from bghop.prior.released import expand_to_two_hands
 from bghop.prior.released_denoiser import ReleasedDenoiser
 from bghop.prior.schedule import CosineSchedule
-from bghop.prior.text.encoder import ENCODERS
 from bghop.prior.transformer import SIZES, PatchTransformer, TransformerConfig
 from bghop.training.config import LoopConfig, to_json
 from bghop.training.distributed import World
@@ -33,6 +32,8 @@ from bghop.training.sheets import SheetConfig, write_sheet
 from bghop.training.sources import SourceConfig, Sources, load_sources
 
 INITS = ("scratch", "semi-frozen", "full")
+TEXT_DIMS = {"minilm": 384, "clip": 768}
+"""Numbers per token of the text encoders that a new prior can have."""
 PRIOR_FOLDER = "prior"
 
 
@@ -73,7 +74,10 @@ class TrainPrior:
         demands = (
             (self.preset in SIZES, f"unknown preset '{self.preset}': use one of {_words(SIZES)}"),
             (self.init in INITS, f"unknown init '{self.init}': use one of {_words(INITS)}"),
-            (self.text in ENCODERS, f"unknown text '{self.text}': use one of {_words(ENCODERS)}"),
+            (
+                self.text in TEXT_DIMS,
+                f"text '{self.text}' cannot be trained with: use one of {_words(TEXT_DIMS)}",
+            ),
             (
                 self.init == "scratch" or self.source is not None,
                 f"init '{self.init}' starts from a one-hand prior: give its folder (--from)",
@@ -131,7 +135,8 @@ def begin_prior(config: TrainPrior) -> Prior:
     """The prior before the first step; the same on every process.
 
     Raises:
-        CheckpointError: `source` or the first stage cannot be read.
+        CheckpointError: `source` cannot be read.
+        ResultError: The first stage cannot be read.
         OptionError: The network's changes are none.
     """
     torch.manual_seed(config.loop.seed)
@@ -156,7 +161,9 @@ def prior_task(
 ) -> PriorTask:
     """What the loop trains: the denoiser of a prior on scenes."""
     encoder = prior.load_text(config.text_folder)
-    tokens = TokenTable.of(sources.texts, lambda words: encoder.encode(words).tokens, device)
+    tokens = TokenTable.of(
+        sources.texts, lambda words: encoder.encode([prior.worded(w) for w in words]).tokens, device
+    )
     parts = PriorParts(
         denoiser=prior.denoiser,
         schedule=prior.schedule,
@@ -204,7 +211,8 @@ def save_prior(prior: Prior, folder: Path, *, step: int | None = None) -> None:
 
 
 def _new_prior(config: TrainPrior) -> Prior:
-    stage: FirstStage = load_block_codec(config.first_stage)
+    path = config.first_stage
+    stage: FirstStage = load_block_codec() if path is None else load_first_stage(path)
     spec = GridSpec(frame="object", half_extent=config.half_extent, unit=config.half_extent)
     codec = JointCodec(first_stage=stage, spec=spec, joint_scale=config.joint_scale)
     numbers: Mapping[str, Any] = {
@@ -214,6 +222,7 @@ def _new_prior(config: TrainPrior) -> Prior:
         "half_extent": spec.half_extent,
         "cell_extent": float(spec.axis()[-1]) * spec.unit,
         "joint_scale": config.joint_scale,
+        "text_dim": TEXT_DIMS[config.text],
         "mean_hand": True,
         **config.network,
     }

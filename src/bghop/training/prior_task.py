@@ -137,8 +137,10 @@ class PriorTask:
         device = scenes.sdf.device
         present = cases.present.to(device)
         tokens, has_text = self.parts.tokens.rows(texts)
+        with torch.autocast(device.type, enabled=False):  # validation is asked under autocast
+            latent = self.parts.encode(scenes.sdf, scenes.joints, present)
         return PriorInputs(
-            latent=self.parts.encode(scenes.sdf, scenes.joints, present),
+            latent=latent,
             condition=Condition(
                 tokens=tokens, text_given=has_text & with_text.to(device), present=present,
                 distances=scenes.sdf,

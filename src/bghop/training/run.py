@@ -111,9 +111,12 @@ def sha256(path: Path) -> str:
 
 
 def commit_of(folder: Path) -> str | None:
-    """The commit of a checkout, with `+changes` if files differ from it; None if there is none."""
+    """The commit of a checkout, with `+changes` if files differ from it; None if there is none.
+
+    A folder that git does not track, such as an installed package inside another project, has none.
+    """
     try:
-        head, status = (
+        _, head, status = (
             subprocess.run(
                 ["git", "-C", str(folder), *words],
                 capture_output=True,
@@ -121,7 +124,11 @@ def commit_of(folder: Path) -> str | None:
                 check=True,
                 timeout=20,
             ).stdout.strip()
-            for words in (["rev-parse", "HEAD"], ["status", "--porcelain", "--", "."])
+            for words in (
+                ["ls-files", "--error-unmatch", "."],
+                ["rev-parse", "HEAD"],
+                ["status", "--porcelain", "--", "."],
+            )
         )
     except (OSError, subprocess.SubprocessError):
         return None

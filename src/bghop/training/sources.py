@@ -85,7 +85,6 @@ def load_hand_model(mano: Path | None) -> HandModel:
     """The open hand, or the official MANO files in a folder."""
     if mano is None:
         return load_open_hand()
-    from bghop.hands.mano import load_mano
+    from bghop.hands.mano import load_mano_files
 
-    # The settings that `bghop grasp` has for MANO, so that poses mean the same everywhere.
-    return load_mano(mano, flat_hand_mean=True, fix_left_shapedirs="if needed")
+    return load_mano_files(mano)

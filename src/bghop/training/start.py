@@ -34,7 +34,7 @@ def run_training(
     if kind == "autoencoder":
         from bghop.training.autoencoder import TrainAutoencoder, train_autoencoder
 
-        autoencoder = from_json(TrainAutoencoder, values)
+        autoencoder = from_json(TrainAutoencoder, _any_way_up(values))
         with stop_on_signals() as stop:
             return train_autoencoder(
                 autoencoder, out, world=world, minutes=minutes, listener=listener, stop=stop
@@ -94,14 +94,30 @@ def read_values(path: Path | None, changes: Sequence[str]) -> dict[str, Any]:
         name, equals, text = change.partition("=")
         if not equals:
             raise OptionError(f"--set {change}: write it as name=value, e.g. loop.steps=1000")
-        place = values
-        *outer, last = name.split(".")
-        for key in outer:
-            place = place.setdefault(key, {})
-            if not isinstance(place, dict):
-                raise OptionError(f"--set {change}: '{key}' has no fields: correct the name")
         try:
-            place[last] = json.loads(text)
+            put(values, name, json.loads(text))
         except ValueError:
-            place[last] = text
+            put(values, name, text)
     return values
+
+
+def _any_way_up(values: Mapping[str, Any]) -> dict[str, Any]:
+    """First stages see objects in all rotations, if the settings say nothing else."""
+    data = dict(values.get("data") or {})
+    augment = {"rotation": "any", **(data.get("augment") or {})}
+    return {**values, "data": {**data, "augment": augment}}
+
+
+def put(values: dict[str, Any], name: str, value: Any) -> None:
+    """Set the value of a dotted name.
+
+    Raises:
+        OptionError: A part of the name is no object.
+    """
+    place = values
+    *outer, last = name.split(".")
+    for key in outer:
+        place = place.setdefault(key, {})
+        if not isinstance(place, dict):
+            raise OptionError(f"{name}: '{key}' has no fields: correct the name or the config")
+    place[last] = value

@@ -76,6 +76,17 @@ def save_state(
     write_whole(folder / STATE_FILE, save(whole, metadata))
 
 
+def load_network(folder: Path, network: nn.Module) -> None:
+    """Put the network of a saved state back, for data that are made by it; nothing without one.
+
+    Raises:
+        TrainingError: The file is damaged or of another network.
+    """
+    path = folder / STATE_FILE
+    if path.exists():
+        _put_back(path, network, _read(path)[0])
+
+
 def load_state(
     folder: Path,
     network: nn.Module,
@@ -92,9 +103,9 @@ def load_state(
         return None
     tensors, facts = _read(path)
     parameters = dict(network.named_parameters())
+    _put_back(path, network, tensors)
     try:
         with torch.no_grad():
-            network.load_state_dict(_below(tensors, "network."))
             for name, value in _below(tensors, "average.").items():
                 averages.values[name].copy_(value)
             owner = {
@@ -109,11 +120,22 @@ def load_state(
                     state = owner[id(parameter)].state[parameter]
                     state[moment] = value.to(parameter.device)
     except (KeyError, RuntimeError) as error:
-        words = str(error).splitlines()[0]
-        raise TrainingError(
-            f"{path} is of another network ({words}): use another --out, or delete that folder"
-        ) from error
+        raise _of_another(path, error) from error
     return facts
+
+
+def _put_back(path: Path, network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    try:
+        network.load_state_dict(_below(tensors, "network."))
+    except (KeyError, RuntimeError) as error:
+        raise _of_another(path, error) from error
+
+
+def _of_another(path: Path, error: Exception) -> TrainingError:
+    words = str(error).splitlines()[0]
+    return TrainingError(
+        f"{path} is of another network ({words}): use another --out, or delete that folder"
+    )
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
