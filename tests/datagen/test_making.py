@@ -95,6 +95,15 @@ def test_the_hold_test_meets_every_family_either_hand_and_grasps_that_only_balan
     assert held(tested[0], replace(options, hold_every=0)) == ({}, {})
 
 
+@pytest.mark.parametrize("num", [2, 3, 45])
+def test_members_of_every_family_are_held_by_either_hand(num):
+    options = replace(OPTIONS, hands="one", families=tuple(f"family {k}" for k in range(num)))
+    for family in range(num):
+        hands = [making._one_hand(options, family + turn * num) for turn in range(4)]
+        assert hands == [hands[0], hands[1]] * 2
+        assert sorted(hands[:2]) == [(False, True), (True, False)]
+
+
 def test_the_stored_object_is_the_one_that_was_held(made):
     store = stack_objects([made.stored], reach=REACH)
     assert made.stored.joint is not None

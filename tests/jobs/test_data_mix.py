@@ -54,6 +54,16 @@ def test_each_set_gets_its_share_of_the_training(sets, tmp_path, weights):
     assert share == pytest.approx(0.5 if not weights else 0.75, abs=0.02)
 
 
+def test_a_mix_can_be_mixed_again(sets, records, tmp_path):
+    """Shares hold although rows that are not trained on weigh otherwise than those that are."""
+    heavy = torch.where(torch.tensor([split == "train" for split in records.split]), 1.0, 9.0)
+    write_records(sets[0] / "records.parquet", replace(records, weight=heavy))
+    run_mix_job(MixDataJob(folders=sets, out=tmp_path / "out", weights=(1.0, 3.0)))
+    mixed = read_records(tmp_path / "out" / "records.parquet").of_split("train")
+    second = torch.tensor([key.startswith("second") for key in mixed.id])
+    assert float(mixed.weight[second].sum() / mixed.weight.sum()) == pytest.approx(0.75)
+
+
 def test_columns_that_we_do_not_know_survive(sets, tmp_path):
     path = sets[0] / "records.parquet"
     table = parquet.read_table(path)

@@ -165,6 +165,17 @@ def test_an_empty_object_is_replaced_by_the_next_row_and_said(prior, hand_model,
         )
 
 
+def test_an_object_that_is_too_large_for_hands_is_none(prior, hand_model, monkeypatch):
+    quick_fits(monkeypatch)
+    sampled = prior.sample(prior.condition(["box"]), hand_model, options=FEW)
+    for length, there in ((0.45, True), (0.57, False)):
+        mesh = box((length, 0.1, 0.1))
+        for name in ("surface_of", "drawn_surface"):
+            monkeypatch.setattr(objects_from_prior, name, lambda *_, mesh=mesh, **__: mesh)
+        (found,) = objects_from_prior.object_meshes(prior, sampled, name="box")
+        assert (found is not None) == there
+
+
 def test_a_prior_that_never_has_an_object_is_an_error(prior, hand_model, monkeypatch):
     quick_fits(monkeypatch)
     monkeypatch.setattr(from_prior, "object_meshes", lambda _, s, **_name: [None] * len(s.latent))

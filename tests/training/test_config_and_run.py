@@ -1,12 +1,16 @@
 import json
+import subprocess
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
 from bghop.errors import OptionError, TrainingError
+from bghop.jobs.train import TrainJob, values_of
 from bghop.training.config import LoopConfig, from_json, to_json
-from bghop.training.run import RUN_FILE, begin_run
+from bghop.training.prior import TrainPrior
+from bghop.training.run import RUN_FILE, begin_run, commit_of
+from bghop.training.sources import SourceConfig
 from bghop.training.state import STATE_FILE
 
 
@@ -65,6 +69,39 @@ def test_a_run_notes_its_origin_and_goes_on_only_as_the_same_run(tmp_path):
     data.write_bytes(b"other records")
     with pytest.raises(TrainingError, match=r"the file of records has changed"):
         begin_run(folder, "prior", config, {"records": data})
+
+
+def test_a_package_inside_another_project_has_no_commit(tmp_path):
+    def git(*words):
+        who = ("-c", "user.name=a", "-c", "user.email=a@b")
+        subprocess.run(["git", "-C", str(tmp_path), *who, *words], check=True, capture_output=True)
+
+    package = tmp_path / "site-packages" / "bghop"
+    package.mkdir(parents=True)
+    (package / "loop.py").touch()
+    git("init")
+    git("commit", "--allow-empty", "-m", "another project")
+    assert commit_of(package) is None
+    git("add", ".")
+    git("commit", "-m", "tracked")
+    assert len(commit_of(package)) == 40
+    (package / "loop.py").write_text("changed")
+    assert commit_of(package).endswith("+changes")
+
+
+@pytest.mark.parametrize("text", ["none", "t5"])
+def test_a_prior_is_trained_with_a_text_encoder_that_has_words(text):
+    data = SourceConfig(records=Path("r"), objects=Path("o"))
+    with pytest.raises(OptionError, match="use one of minilm, clip"):
+        TrainPrior(data=data, text=text)
+
+
+def test_a_name_that_leads_nowhere_is_refused(tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text('{"data": "x"}')
+    job = TrainJob(kind="prior", out=tmp_path, config=path, records=Path("r"))
+    with pytest.raises(OptionError, match="'data' has no fields"):
+        values_of(job)
 
 
 def test_a_folder_with_other_things_is_refused(tmp_path):

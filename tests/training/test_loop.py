@@ -139,6 +139,15 @@ def test_a_loss_that_is_not_finite_stops_the_run_with_the_remedy(tmp_path):
         train(task, CONFIG, tmp_path)
 
 
+def test_a_gradient_that_is_not_finite_stops_the_run_before_it_is_saved(tmp_path):
+    """The root of a zero is finite, its slope is not."""
+    task = ToyTask()
+    task.losses = lambda network, inputs, _: (network(inputs).squeeze(-1) * 0).sqrt()
+    with pytest.raises(TrainingError, match=r"gradient of step 1 is not finite"):
+        train(task, replace(CONFIG, save_every=1), tmp_path)
+    assert not (tmp_path / STATE_FILE).exists()
+
+
 def test_a_damaged_or_foreign_state_is_refused_with_the_remedy(straight, tmp_path):
     (tmp_path / STATE_FILE).write_bytes((straight / STATE_FILE).read_bytes()[:-100])
     with pytest.raises(TrainingError, match=r"is damaged .*: delete it to start again"):

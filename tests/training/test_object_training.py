@@ -1,16 +1,21 @@
 """`bghop train objects`: a prior in, the same prior with an object prior out."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from bghop.data.objects_file import write_objects
 from bghop.data.objects_from_mesh import REACH
 from bghop.data.record_file import write_records
+from bghop.errors import OptionError
 from bghop.prior.checkpoint import load_prior
-from bghop.prior.object_prior import Shapes, decode_shapes, encode_shapes
+from bghop.prior.object_prior import ObjectPrior, Shapes, decode_shapes, encode_shapes
 from bghop.prior.surface import surface_of
+from bghop.training import object_prior
 from bghop.training.config import LoopConfig
 from bghop.training.curves import read_curve
+from bghop.training.loop import Outcome
 from bghop.training.object_prior import (
     TrainObjects,
     object_shapes,
@@ -87,6 +92,33 @@ def test_handles_are_counted_word_by_word(config):
     shapes = Shapes(latents=latents, sizes=torch.ones(6))
     texts = [("ball",), ("ball", "toy"), ("ring", "toy")]
     assert usual_genus(prior, shapes, texts, ("ball", "ring", "toy")) == ((0, 0), (1, 1), (0, 1))
+
+
+def test_a_run_that_goes_on_elsewhere_keeps_the_shapes_it_began_with(config, tmp_path, monkeypatch):
+    """Fits of another machine differ in signs; coefficients must be those of the first fit."""
+    run, loop = tmp_path / "run", replace(config.loop, save_every=1)
+    stopped = train_objects(replace(config, loop=loop), run, stop=lambda: True)
+    assert not stopped.finished
+    fit, seen = ObjectPrior.fit, []
+
+    def other_signs(network, shapes):
+        fit(network, shapes)
+        network.steps.neg_()
+
+    def record(task, *_, **__):
+        seen.append(task.inputs(torch.arange(2), torch.Generator().manual_seed(0)).clean)
+        return Outcome(step=0, finished=False, seconds=0.0, samples=0)
+
+    monkeypatch.setattr(object_prior, "train", record)
+    train_objects(replace(config, loop=loop), run)
+    monkeypatch.setattr(ObjectPrior, "fit", other_signs)
+    train_objects(replace(config, loop=loop), run)
+    assert torch.equal(seen[0], seen[1])
+
+
+def test_unknown_numbers_of_the_network_are_refused(config, tmp_path):
+    with pytest.raises(OptionError, match="use fields of ObjectPriorConfig"):
+        train_objects(replace(config, network={"widht": 3}), tmp_path / "run")
 
 
 def test_the_prior_comes_out_with_an_object_prior_that_has_learnt(config, tmp_path):

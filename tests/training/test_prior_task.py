@@ -84,6 +84,24 @@ def test_validation_is_the_same_every_time(task):
     assert task.validate() == first
 
 
+def test_scenes_are_built_in_full_precision_whatever_the_network_computes_in(task):
+    seen = []
+
+    def record(_network, inputs, _generator):
+        seen.append(inputs)
+        return torch.zeros(len(inputs.latent))
+
+    task.losses = record
+    task.validate()
+    exact = seen.copy()
+    seen.clear()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        task.validate()
+    assert len(seen) == len(exact) > 0
+    for half, full in zip(seen, exact, strict=True):
+        assert torch.equal(half.latent, full.latent)
+
+
 def test_without_validation_scenes_there_are_no_numbers(task):
     task.validation = None
     assert task.validate() == {}

@@ -1,6 +1,7 @@
 """Training on top of released models: their network, grid, frame, schedule and text."""
 
 from dataclasses import replace
+from typing import ClassVar
 
 import pytest
 import torch
@@ -32,8 +33,10 @@ class ShortClip:
     """Instead of CLIP: a token of four numbers, also for the empty prompt."""
 
     name, dim = "clip", 4
+    said: ClassVar[set[str]] = set()
 
     def encode(self, prompts):
+        self.said.update(prompts)
         tokens = torch.tensor([[len(prompt), 1, 0, 0] for prompt in prompts]).float()[:, None]
         return TextTokens(tokens=tokens / 10, given=torch.ones(len(prompts)) > 0)
 
@@ -83,7 +86,11 @@ def config(records, entries, one_hand, tmp_path, monkeypatch):
 
 def test_one_hand_becomes_two_and_is_trained_jointly(config, tmp_path):
     """In the right hand's frame; one level for all parts, so that nothing can be given."""
+    ShortClip.said.clear()
     train_prior(config, tmp_path / "run")
+    # In the words that it is asked with: a sentence, not the object's name alone.
+    assert "ball" not in ShortClip.said
+    assert all(" " in prompt for prompt in ShortClip.said if prompt)
     assert len(read_curve(tmp_path / "run" / TRAIN_FILE)) == 2
     assert set(read_curve(tmp_path / "run" / VALIDATION_FILE)[0]) == {"step", "loss", "joint"}
     prior = load_prior(tmp_path / "run" / "prior")
