@@ -4,8 +4,8 @@ Validation scenes of a data set, the object given. Mean distance (mm) of the ans
 true ones, at each level the same noise for all:
 
 * `noisy`: the joints as they are seen, scaled back;
-* `rigid`: the mean hand moved to fit them (`prior/mean_hand.py`), which knows no object, no text
-  and no finger, and has learned nothing;
+* `rigid`: the mean hand of the data moved to fit them (Kabsch), which knows no object, no text and
+  no finger, and has learned nothing;
 * `network`: the denoiser of each checkpoint; `no_object`: the same, with an empty grid as the
   object: what it gains by seeing the object is the difference.
 
@@ -25,19 +25,20 @@ One JSON line per level.
 
 import argparse
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from bghop.fields.rigid_fit import fit_rigid
 from bghop.hands.axes import forearm_directions
+from bghop.hands.model import HandModel, HandParameters
 from bghop.hands.open_hand import load_open_hand
+from bghop.hands.postures import Postures
 from bghop.prior.checkpoint import load_prior
 from bghop.prior.codec import JointCodec
 from bghop.prior.denoiser import Condition
 from bghop.prior.layout import OBJECT, JointLayout
-from bghop.prior.mean_hand import fit_mean_hands, mean_hands
 from bghop.prior.prior import Prior
 from bghop.training.prior import postures_of
 from bghop.training.sources import SourceConfig, load_sources
@@ -96,6 +97,26 @@ def main() -> None:
         print(json.dumps({"benchmark": "denoising", **row}), flush=True)
 
 
+def mean_hands(model: HandModel, postures: Postures) -> Tensor:
+    """Joints (`hand joint 3`, metres) of average hands in their mean posture, each in its frame."""
+    rest = model.rest_parameters(1)
+    angles = postures.mean.to(model.vertices_rest).expand(1, 2, -1, -1)
+    posed = HandParameters(
+        present=rest.present,
+        T_object_hand=torch.eye(4).to(model.vertices_rest).expand(1, 2, 4, 4),
+        pose=model.pose_from_angles(angles),
+        shape=rest.shape,
+    )
+    return model.joints(posed)[0]
+
+
+def fit_mean_hands(joints: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean hands moved rigidly to joints (`b hand joint 3`), and their `R_grid_hand`."""
+    hands = mean.to(joints).expand_as(joints)
+    R, t = fit_rigid(hands, joints, torch.ones_like(joints[..., 0]))
+    return hands @ R.mT + t[..., None, :], R
+
+
 def forearms(joints: Tensor, mean: Tensor) -> Tensor:
     """Of mean hands fitted to joints, `b hand 3`."""
     return forearm_directions(fit_mean_hands(joints, mean)[1])
@@ -128,8 +149,7 @@ def answered(
         [torch.zeros_like(layout.unpack(clean).object.flatten(1)), noise.flatten(1)], 1
     )
     x = layout.spread(alpha) * clean + layout.spread(sigma) * unit
-    told = replace(condition, distances=sdf)
-    answer = layout.unpack(prior.denoiser(x, levels, told)).hands * codec.joint_scale
+    answer = layout.unpack(prior.denoiser(x, levels, condition)).hands * codec.joint_scale
     return layout.unpack(x).hands * codec.joint_scale, alpha[:, 1:, None, None], answer
 
 

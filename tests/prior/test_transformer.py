@@ -1,17 +1,11 @@
-"""Both kinds of our denoiser: plain, and as a correction of fitted mean hands."""
-
-from dataclasses import replace
+"""Our denoiser."""
 
 import pytest
 import torch
 
 from bghop.errors import OptionError
-from bghop.geometry.rotations import random_rotations
-from bghop.hands.open_hand import load_open_hand
-from bghop.hands.postures import Postures
 from bghop.prior.denoiser import Condition
 from bghop.prior.layout import LatentParts
-from bghop.prior.mean_hand import fit_mean_hands, mean_hands
 from bghop.prior.sampling import SampleOptions, noise_like, sample_latents
 from bghop.prior.schedule import CosineSchedule
 from bghop.prior.transformer import PatchTransformer, TransformerConfig
@@ -19,12 +13,10 @@ from bghop.prior.transformer import PatchTransformer, TransformerConfig
 CONFIG = TransformerConfig(object_channels=2, resolution=8, width=32, depth=2, heads=2, text_dim=6)
 
 
-def fresh(**changes):
+def fresh():
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = PatchTransformer(replace(CONFIG, **changes), CosineSchedule())
-        model = load_open_hand()
-        network.set_mean_hands(mean_hands(model, Postures.within(model.anatomy.limits)))
+        network = PatchTransformer(CONFIG, CosineSchedule())
     return network.eval().requires_grad_(False)
 
 
@@ -36,16 +28,10 @@ def shuffled(network):
     return network
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["plain", "mean hand"])
-def network(request):
-    """Every weight at random, so that nothing is zero by its start."""
-    return shuffled(fresh(mean_hand=request.param))
-
-
 @pytest.fixture(scope="module")
-def untrained():
-    """Answers fitted mean hands: its output layers are zero still."""
-    return fresh(mean_hand=True)
+def network():
+    """Every weight at random, so that nothing is zero by its start."""
+    return shuffled(fresh())
 
 
 def inputs(network, num=3, seed=1):
@@ -170,84 +156,8 @@ def test_sizes_that_do_not_fit_are_refused():
         TransformerConfig(heads=7)
 
 
-def posed(untrained, num, generator):
-    """Mean hands at random places, as the network's states have them."""
-    R = random_rotations(2 * num, generator=generator).unflatten(0, (num, 2)).float()
-    t = 0.1 * torch.randn(num, 2, 1, 3, generator=generator)
-    return (untrained.mean_hands @ R.mT + t) / CONFIG.joint_scale, R
-
-
-def test_mean_hands_are_found_in_noise_better_than_their_joints(untrained):
-    generator = torch.Generator().manual_seed(3)
-    hands, R = posed(untrained, 20, generator)
-    metres = hands * CONFIG.joint_scale
-    exact, turn = fit_mean_hands(metres, untrained.mean_hands)
-    torch.testing.assert_close(exact, metres, atol=1e-6, rtol=0)
-    torch.testing.assert_close(turn, R, atol=1e-5, rtol=0)
-    noise = 0.02 * torch.randn(metres.shape, generator=generator)
-    found, turn = fit_mean_hands(metres + noise, untrained.mean_hands)
-    assert (found - metres).norm(dim=-1).mean() < 0.5 * noise.norm(dim=-1).mean()
-    torch.testing.assert_close(torch.linalg.det(turn), torch.ones(20, 2), atol=1e-5, rtol=0)
-
-
-def test_an_untrained_network_answers_fitted_hands_whose_error_is_less_than_the_noise(untrained):
-    generator = torch.Generator().manual_seed(4)
-    hands, _ = posed(untrained, 12, generator)
-    thing = torch.randn(12, 2, 8, 8, 8, generator=generator)
-    clean = untrained.layout.pack(LatentParts(thing, hands))
-    _, _, condition = inputs(untrained, num=12)
-    levels = torch.tensor([0.0, 0.1, 0.1]).expand(12, 3)
-    alpha, sigma = untrained.schedule.alpha_sigma(levels)
-    noise = torch.randn(clean.shape, generator=generator)
-    spread = untrained.layout.spread
-    answer = untrained(spread(alpha) * clean + spread(sigma) * noise, levels, condition)
-    off = untrained.layout.unpack(answer - clean).hands.norm(dim=-1).mean()
-    noisy = (sigma / alpha)[0, 1] * untrained.layout.unpack(noise).hands.norm(dim=-1).mean()
-    assert off < 0.6 * noisy
-
-
-def test_an_untrained_network_turns_with_the_hands(untrained):
-    x, levels, condition = inputs(untrained)
-    R = random_rotations(1, generator=torch.Generator().manual_seed(1))[0].float()
-    thing, hands = untrained.layout.unpack(x)
-    turned = untrained.layout.pack(LatentParts(thing, hands @ R.mT))
-    first = untrained.layout.unpack(untrained(x, levels, condition)).hands
-    second = untrained.layout.unpack(untrained(turned, levels, condition)).hands
-    torch.testing.assert_close(second, first @ R.mT, atol=1e-4, rtol=1e-4)
-
-
-def test_distances_are_read_of_given_objects_only(network):
-    x, levels, condition = inputs(network)
-    told = [
-        changed(condition, distances=torch.randn(3, 1, 16, 16, 16, generator=generator))
-        for generator in (torch.Generator().manual_seed(k) for k in range(2))
-    ]
-    given = levels.clone()
-    given[:, 0] = 0
-    same = [torch.allclose(*[network(x, each, c) for c in told]) for each in (levels, given)]
-    assert same == ([True, False] if network.config.mean_hand else [True, True])
-    torch.testing.assert_close(network(x, levels, told[0]), network(x, levels, condition))
-
-
-def test_mere_noise_is_looked_at_in_the_middle_of_the_grid():
-    network = shuffled(fresh(mean_hand=True))
-    x, _, condition = inputs(network)
-    side = torch.linspace(-1, 1, 16).abs()
-    far = torch.stack(torch.meshgrid(side, side, side, indexing="ij")).amax(0) > 0.4  # 12 cm
-    answers = {}
-    for level in (0.3, 0.99):
-        levels = torch.tensor([0.0, level, level]).expand(3, 3)
-        told = [
-            changed(condition, distances=(0.04 * here).expand(3, 1, 16, 16, 16))
-            for here in (torch.zeros_like(far), far, ~far)
-        ]
-        nothing, outside, inside = (network(x, levels, each) for each in told)
-        answers[level] = [not torch.allclose(nothing, each) for each in (outside, inside)]
-    assert answers == {0.3: [True, True], 0.99: [False, True]}
-
-
 def test_a_step_of_training_reaches_every_weight():
-    network = fresh(mean_hand=True).train().requires_grad_(True)
+    network = fresh().train().requires_grad_(True)
     for layer in (network.object_out, network.wrist_out, network.finger_out, network.final.linear):
         torch.nn.init.normal_(layer.weight)
     for block in network.blocks:
@@ -256,7 +166,6 @@ def test_a_step_of_training_reaches_every_weight():
     some = changed(
         condition, text_given=torch.tensor([True, False, True]),
         present=torch.tensor([[True, True], [False, True], [True, False]]),
-        distances=torch.rand(3, 1, 16, 16, 16),
     )  # fmt: skip
     network(x, levels, some).square().sum().backward()
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in network.parameters())

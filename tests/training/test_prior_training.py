@@ -9,9 +9,7 @@ from bghop.data.objects_file import write_objects
 from bghop.data.objects_from_mesh import REACH
 from bghop.data.record_file import write_records
 from bghop.errors import OptionError, TrainingError
-from bghop.hands.open_hand import load_open_hand
 from bghop.prior.checkpoint import load_prior
-from bghop.prior.mean_hand import mean_hands
 from bghop.training.config import LoopConfig, from_json, to_json
 from bghop.training.curves import TRAIN_FILE, VALIDATION_FILE, read_curve
 from bghop.training.prior import TrainPrior, begin_prior, train_prior
@@ -67,15 +65,6 @@ def test_a_run_leaves_a_prior_curves_samples_and_its_origin(run, config):
     layout = prior.codec.layout
     first, second = (layout.unpack(x).object for x in (given, sampled))
     assert torch.allclose(first, second, atol=0.05)  # half precision in the file
-
-
-def test_a_prior_from_scratch_knows_the_mean_hands_of_its_data(run, config):
-    prior = load_prior(run / "prior")
-    wanted = mean_hands(load_open_hand(), prior.codec.postures)
-    torch.testing.assert_close(prior.denoiser.mean_hands, wanted, atol=1e-6, rtol=0)
-    assert wanted[1, 5:].norm(dim=-1).min() > 0.03  # fingers, from the wrist
-    plain = begin_prior(replace(config, network={"mean_hand": False}))
-    assert not hasattr(plain.denoiser, "mean_hands")
 
 
 def test_the_same_command_goes_on_and_another_one_is_refused(run, config):

@@ -20,8 +20,6 @@ class Condition:
     text_given: Bool[Tensor, "b"]
     present: Bool[Tensor, "b hand=2"]
     """Hands that exist; what the latent says of the others is ignored."""
-    distances: Float[Tensor, "b 1 n n n"] | None = None
-    """The object's, metres, on the first stage's lattice; read only where the object is given."""
 
     def rows(self, index: Tensor) -> "Condition":
         """Entries by mask or index."""
@@ -29,7 +27,6 @@ class Condition:
             tokens=self.tokens[index],
             text_given=self.text_given[index],
             present=self.present[index],
-            distances=None if self.distances is None else self.distances[index],
         )
 
     def without_text(self) -> "Condition":
@@ -38,7 +35,6 @@ class Condition:
             tokens=self.tokens,
             text_given=torch.zeros_like(self.text_given),
             present=self.present,
-            distances=self.distances,
         )
 
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> "Condition":
@@ -47,20 +43,15 @@ class Condition:
             tokens=self.tokens.to(device=device, dtype=dtype),
             text_given=self.text_given.to(device),
             present=self.present.to(device),
-            distances=None if self.distances is None else self.distances.to(device),
         )
 
 
 def concatenated(first: Condition, second: Condition) -> Condition:
-    """Two conditions one after the other along `b`, both with distances or both without."""
-    distances = None
-    if first.distances is not None and second.distances is not None:
-        distances = torch.cat([first.distances, second.distances])
+    """Two conditions one after the other along `b`."""
     return Condition(
         tokens=torch.cat([first.tokens, second.tokens]),
         text_given=torch.cat([first.text_given, second.text_given]),
         present=torch.cat([first.present, second.present]),
-        distances=distances,
     )
 
 

@@ -5,7 +5,7 @@ One call samples every conditional: what is `Known` stays as it is, everything e
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -167,8 +167,6 @@ class Prior:
         num = len(condition.present)
         noise = noise_like(num, self.codec.layout.shape, seed=seed, first=first, device=self.device)
         given = None if known is None else self.given(known, condition.present)
-        if known is not None and known.sdf is not None:
-            condition = replace(condition, distances=known.sdf.to(self.device))
         if isinstance(self.denoiser, ReleasedDenoiser) and options is None:
             options = SampleOptions(method="ddim", steps=100, guidance=4.0, clip=1.0)
         latent = sample_latents(

@@ -6,17 +6,13 @@ to all noisy joints, and every joint what the object's latent says at its place.
 meet where they are, no cell is wasted on noise, and every answer is a set of joints. A wrist is a
 token, and so is a finger with its four joints.
 
-With `mean_hand` the answer is a correction of the mean hand fitted to the noisy joints, and a joint
-is told what the object is like at the fitted place (`mean_hand.py`, `local_distance.py`): the
-places of noisy joints are decimetres off where the fitted ones are centimetres.
-
 Level and presence of each part and the text steer every block (adaLN-zero, Peebles and Xie 2023);
 one more token holds the text.
 """
 
 import math
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float
@@ -26,8 +22,6 @@ from torch.nn import functional
 from bghop.errors import OptionError
 from bghop.prior.denoiser import Condition, Prediction
 from bghop.prior.layout import NUM_JOINTS, PARTS, JointLayout, LatentParts
-from bghop.prior.local_distance import distance_at
-from bghop.prior.mean_hand import fit_mean_hands
 from bghop.prior.schedule import CosineSchedule
 
 _LEVEL_WAVES = 16
@@ -35,12 +29,6 @@ _JOINT_OCTAVES = 4
 _FINGERS, _FINGER_JOINTS = 5, 4
 _SUBCELLS = 2  # per axis of a patch: where its distances to the joints are taken
 _DECAY = 0.06  # metres over which a joint is near
-_LEAST_ALPHA = 0.1  # noisier joints are not blown up further
-_SURE = 0.25  # of the noise's variance: how sure a fitted hand is against "anywhere"
-_BENT = 0.006  # metres, along each axis: joints of the data's hands off the fitted mean hand
-_SHARED = 7  # joints for each of the axes and turns that a fit finds: they share the noise
-_NEAR = 0.04  # metres over which distances to the surface are told, and their decay a quarter
-_LOCAL = 8  # numbers of `_local`
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +50,6 @@ class TransformerConfig:
     """Metres from the middle of the grid to its outermost cells."""
     joint_scale: float = 0.12
     """Metres per unit of a joint's coordinates in the state."""
-    mean_hand: bool = False
-    """Whether answers are corrections of fitted mean hands; False for weights of before."""
 
     def __post_init__(self) -> None:
         """Refuse sizes that do not fit together.
@@ -92,8 +78,6 @@ class PatchTransformer(nn.Module):
     level_per_part = True
 
     cells: Tensor
-    mean_hands: Tensor
-    """Joints (hand, joint, 3), metres; part of the weights. Set before training."""
 
     def __init__(self, config: TransformerConfig, schedule: CosineSchedule) -> None:
         super().__init__()
@@ -109,11 +93,8 @@ class PatchTransformer(nn.Module):
         self.object_in = nn.Linear(patch_size, width)
         self.field_in = nn.Linear(2 * joints * _SUBCELLS**3, width)
         self.object_place = nn.Parameter(0.02 * torch.randn(patches, width))
-        joint_size, turn_size = 3 + 6 * _JOINT_OCTAVES + config.object_channels, 0
-        if config.mean_hand:
-            joint_size, turn_size = joint_size + 3 + _LOCAL, 9
-            self.register_buffer("mean_hands", torch.zeros(2, NUM_JOINTS, 3))
-        self.wrist_in = nn.Linear(joint_size + turn_size, width)
+        joint_size = 3 + 6 * _JOINT_OCTAVES + config.object_channels
+        self.wrist_in = nn.Linear(joint_size, width)
         self.finger_in = nn.Linear(_FINGER_JOINTS * joint_size, width)
         self.hand_place = nn.Parameter(0.02 * torch.randn(2, 1 + _FINGERS, width))
         self.absent = nn.Parameter(torch.zeros(2, 1 + _FINGERS, width))
@@ -141,8 +122,7 @@ class PatchTransformer(nn.Module):
         alpha, sigma = self.schedule.alpha_sigma(levels)
         noisy = self.layout.unpack(x)
         alpha_hand, sigma_hand = alpha[:, 1:, None, None], sigma[:, 1:, None, None]
-        fitted = self._fitted(noisy.hands, alpha_hand, sigma_hand, condition)
-        tokens, steer = self._tokens(noisy, levels, condition, fitted, sigma[:, 0] == 0)
+        tokens, steer = self._tokens(noisy, levels, condition)
         patches = len(self.object_place)
         for block in self.blocks:
             tokens = block(tokens, steer)
@@ -150,20 +130,11 @@ class PatchTransformer(nn.Module):
         tokens = functional.layer_norm(tokens, tokens.shape[-1:]) * (1 + scale) + shift
         thing = self._unpatched(self.object_out(tokens[:, :patches])).to(x.dtype)
         answer = self._joints(tokens[:, patches:-1]).to(x.dtype)
-        if fitted is None:
-            # `v`: near the clean end it is a small correction of what is seen.
-            hands = alpha_hand * noisy.hands - sigma_hand * answer
-        else:
-            start, spread = self._start(noisy.hands, fitted, alpha_hand, sigma_hand)
-            hands = torch.where(sigma_hand == 0, noisy.hands, start + spread * answer)
+        # `v`: near the clean end it is a small correction of what is seen.
+        hands = alpha_hand * noisy.hands - sigma_hand * answer
         known = (sigma[:, 0] == 0)[:, None, None, None, None]
         thing = torch.where(known, noisy.object, thing)
         return self.layout.pack(LatentParts(thing, hands.to(x.dtype)))
-
-    def set_mean_hands(self, joints: Float[Tensor, "hand=2 joint=21 3"]) -> None:
-        """Say what the mean hands are, before training; nothing if the network fits none."""
-        if self.config.mean_hand:
-            self.mean_hands.copy_(joints)
 
     def transfer_parameters(self) -> list[nn.Parameter]:
         """Input and output layers: what `semi-frozen` transfer trains."""
@@ -175,24 +146,12 @@ class PatchTransformer(nn.Module):
         return places + [p for layer in layers for p in layer.parameters()]
 
     def _tokens(
-        self, noisy: LatentParts, levels: Float[Tensor, "b part=3"], condition: Condition,
-        fitted: "_Fitted | None", known: Bool[Tensor, "b"],
-    ) -> tuple[Float[Tensor, "b token width"], Float[Tensor, "b 1 width"]]:  # fmt: skip
-        """Patches, joints of both hands, text; and what steers the blocks.
-
-        Args:
-            noisy: the state.
-            levels: of noise.
-            condition: text, present hands, distances.
-            fitted: mean hands at the noisy joints, if the network is of that kind.
-            known: whether the object is given.
-        """
+        self, noisy: LatentParts, levels: Float[Tensor, "b part=3"], condition: Condition
+    ) -> tuple[Float[Tensor, "b token width"], Float[Tensor, "b 1 width"]]:
+        """Patches, wrists and fingers of both hands, text; and what steers the blocks."""
         present = condition.present
         joints = noisy.hands * present[:, :, None, None]
         metres = joints * self.config.joint_scale
-        if fitted is not None:
-            metres = fitted.likely
-            joints = metres / self.config.joint_scale
         patches = self.object_in(self._patched(noisy.object)) + self.object_place
         patches = patches + self.field_in(self._field(metres, present))
         turns = metres[..., None] * (
@@ -201,62 +160,13 @@ class PatchTransformer(nn.Module):
         )  # fmt: skip
         waves = torch.cat([turns.sin(), turns.cos()], dim=-1).flatten(-2)
         seen = torch.cat([joints, waves, self._object_at(noisy.object, metres)], dim=-1)
-        wrist = seen[:, :, :1]
-        if fitted is not None:
-            local = self._local(condition, fitted) * known[:, None, None, None]
-            seen = torch.cat(
-                [seen, noisy.hands * present[:, :, None, None] - joints, local], dim=-1
-            )
-            wrist = torch.cat([seen[:, :, :1], fitted.R.flatten(2)[:, :, None]], dim=-1)
         fingers = seen[:, :, 1:].unflatten(2, (_FINGERS, _FINGER_JOINTS)).flatten(3)
-        hands = torch.cat([self.wrist_in(wrist), self.finger_in(fingers)], dim=2)
+        hands = torch.cat([self.wrist_in(seen[:, :, :1]), self.finger_in(fingers)], dim=2)
         hands = torch.where(present[:, :, None, None], hands, self.absent) + self.hand_place
         text = self.text_in(condition.tokens.to(joints.dtype).mean(1))
         text = torch.where(condition.text_given[:, None], text, self.no_text)
         steer = functional.silu(self._steer(levels, present) + text)[:, None]
         return torch.cat([patches, hands.flatten(1, 2), text[:, None]], dim=1), steer
-
-    def _fitted(
-        self, hands: Float[Tensor, "b hand=2 joint 3"], alpha: Tensor, sigma: Tensor,
-        condition: Condition,
-    ) -> "_Fitted | None":  # fmt: skip
-        """Mean hands where the noisy joints say; zeros for absent ones."""
-        if not self.config.mean_hand:
-            return None
-        alpha, noise = _noise(alpha.float(), sigma.float())
-        seen = hands.float() * self.config.joint_scale / alpha
-        metres, R = fit_mean_hands(seen, self.mean_hands)
-        here = condition.present[:, :, None, None]
-        return _Fitted(metres * here, metres * here / (1 + _SURE * noise**2), R * here)
-
-    def _start(
-        self, hands: Tensor, fitted: "_Fitted", alpha: Tensor, sigma: Tensor
-    ) -> tuple[Float[Tensor, "b hand=2 joint 3"], Float[Tensor, "b hand=2 1 1"]]:
-        """The answer without learning, in the state's units, and how far off it may be.
-
-        A fitted hand, bent towards the joints as far as their noise allows; near the middle of the
-        grid where the noise is larger than that.
-        """
-        alpha, noise = _noise(alpha, sigma)
-        bent = (_BENT / self.config.joint_scale) ** 2
-        kept = bent / (bent + noise**2)
-        mean = fitted.metres / self.config.joint_scale
-        start = mean + kept * (hands / alpha - mean)
-        off = noise**2 * (kept + 1 / _SHARED)
-        return start / (1 + _SURE * noise**2), (off / (1 + off)).sqrt()
-
-    def _local(
-        self, condition: Condition, fitted: "_Fitted"
-    ) -> Float[Tensor, "b hand=2 joint number"]:
-        """Distance to the surface, nearness, and its direction in the grid and in the hand."""
-        if condition.distances is None:
-            return fitted.metres.new_zeros(*fitted.metres.shape[:3], _LOCAL)
-        distance, gradient = distance_at(
-            condition.distances, fitted.likely, half_extent=self.config.half_extent
-        )
-        far = (distance / _NEAR).clamp(-1, 1)
-        near = torch.exp(-(4 * far).abs())
-        return torch.cat([far, near, gradient, gradient @ fitted.R], dim=-1)
 
     def _joints(
         self, tokens: Float[Tensor, "b token width"]
@@ -305,22 +215,6 @@ class PatchTransformer(nn.Module):
         side, count = self.config.patch, self.config.resolution // self.config.patch
         split = tokens.unflatten(2, (-1, side, side, side)).unflatten(1, (count, count, count))
         return split.permute(0, 4, 1, 5, 2, 6, 3, 7).flatten(6, 7).flatten(4, 5).flatten(2, 3)
-
-
-def _noise(alpha: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
-    """Alpha that may be divided by, and the noise of joints scaled back by it."""
-    alpha = alpha.clamp_min(_LEAST_ALPHA)
-    return alpha, sigma / alpha
-
-
-class _Fitted(NamedTuple):
-    """Mean hands fitted to noisy joints."""
-
-    metres: Float[Tensor, "b hand=2 joint 3"]
-    likely: Float[Tensor, "b hand=2 joint 3"]
-    """The same drawn to the middle of the grid, the more the noisier; metres. A fit to mere noise
-    lies far outside, where there is nothing to see but more noise (docs/decisions.md)."""
-    R: Float[Tensor, "b hand=2 3 3"]
 
 
 class _Modulation(nn.Module):

@@ -17,7 +17,6 @@ from bghop.prior.codec import JointCodec
 from bghop.prior.first_stage import FirstStage
 from bghop.prior.first_stage_file import load_block_codec, load_first_stage
 from bghop.prior.loss import denoising_loss
-from bghop.prior.mean_hand import mean_hands
 from bghop.prior.prior import Prior
 from bghop.prior.released import expand_to_two_hands
 from bghop.prior.released_denoiser import ReleasedDenoiser
@@ -117,11 +116,7 @@ def train_prior(
         )
     prior.hand_model = sources.hand_model.name
     if isinstance(prior.codec, JointCodec):
-        postures = postures_of(sources.train)
-        prior.codec = replace(prior.codec, postures=postures)
-        network = prior.denoiser
-        if config.init == "scratch" and isinstance(network, PatchTransformer):
-            network.set_mean_hands(mean_hands(sources.hand_model, postures))
+        prior.codec = replace(prior.codec, postures=postures_of(sources.train))
     task = prior_task(prior, sources, config, listener, world.device)
     if world.first:  # everything could be read: the folder may be made
         begin_run(folder, "prior", to_json(config), _files(config))
@@ -223,7 +218,6 @@ def _new_prior(config: TrainPrior) -> Prior:
         "cell_extent": float(spec.axis()[-1]) * spec.unit,
         "joint_scale": config.joint_scale,
         "text_dim": TEXT_DIMS[config.text],
-        "mean_hand": True,
         **config.network,
     }
     try:

@@ -142,8 +142,7 @@ class PriorTask:
         return PriorInputs(
             latent=latent,
             condition=Condition(
-                tokens=tokens, text_given=has_text & with_text.to(device), present=present,
-                distances=scenes.sdf,
+                tokens=tokens, text_given=has_text & with_text.to(device), present=present
             ),
             given=cases.given.to(device),
         )  # fmt: skip

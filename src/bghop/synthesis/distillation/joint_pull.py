@@ -6,7 +6,7 @@ score's (`clean` is a constant). A joint feels the pull however far away it is; 
 some centimetres as in a truncated field. The network needs no gradient and no decoder.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
@@ -53,14 +53,12 @@ class JointPull:
         options: DistillOptions,
         seed: int,
     ) -> "JointPull":
-        """Encode the object once; distances on the first stage's lattice, metres."""
+        """Encode the object once: distances on the first stage's lattice, metres."""
         given = prior.given(Known(sdf=sdf), condition.present[:1])
         return cls(
             prior=prior,
             codec=codec,
-            condition=replace(
-                condition, distances=sdf.expand(len(condition.present), -1, -1, -1, -1)
-            ),
+            condition=condition,
             object=codec.layout.unpack(given.latent).object,
             options=options,
             seed=seed,
