@@ -32,12 +32,12 @@ from torch import Tensor
 from bghop.data.scene import SceneBuilder, Scenes
 from bghop.drawing.contact_sheet import Cell
 from bghop.drawing.plots import figure_of
+from bghop.drawing.posed import posed_scene
 from bghop.drawing.worker import SheetWorker
 from bghop.files import write_whole
 from bghop.hands.axes import forearm_directions
 from bghop.hands.model import HandModel, HandParameters
 from bghop.hands.open_hand import load_open_hand
-from bghop.jobs.result_writer import scene_of
 from bghop.prior.checkpoint import load_prior
 from bghop.prior.prior import Known, Prior
 from bghop.prior.surface import surface_of
@@ -212,7 +212,7 @@ def cell(prior: Prior, builder: SceneBuilder, row: int, model: HandModel, headin
     mesh = surface_of(grid.clamp(-1, 1), spec, truncation=stage.truncation)
     assert mesh is not None
     return Cell(
-        scene=scene_of(mesh, model, hands.rows(0)), heading=heading,
+        scene=posed_scene(model, hands.rows(0), mesh), heading=heading,
         caption=builder.records.text[row],
     )  # fmt: skip
 

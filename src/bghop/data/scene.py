@@ -26,15 +26,13 @@ from bghop.data.objects import ObjectStore
 from bghop.data.record import Records
 from bghop.errors import DataError, OptionError
 from bghop.fields.grid_spec import GridSpec
+from bghop.fields.released_frame import T_frame_object
 from bghop.geometry.transforms import invert_rigid, rigid
-from bghop.hands.joints import JOINT_NAMES
 from bghop.hands.model import HandModel, HandParameters
 from bghop.threads import one_thread
 
 TRUNCATION = 0.04
 """Metres from the surface that first stages are told about; the released one's too."""
-_INDEX_BASE = JOINT_NAMES.index("index1")
-_PALM_SIDE = 0.08
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -176,7 +174,8 @@ class SceneBuilder:
             motion = Motion(mirrored=mirrored, R=motion.R, shift=motion.shift)
         hands = mirror_where(hands, mirrored)
         if self.spec.frame == "right":
-            R, t = self._right_frame(hands)
+            T = T_frame_object(self.hand_model, hands).to(hands.T_object_hand)
+            R, t = T[:, :3, :3], T[:, :3, 3]
         else:
             linear = motion.R_frame_object()
             zero = torch.zeros(len(row), 3)
@@ -189,14 +188,3 @@ class SceneBuilder:
         T_object_frame = invert_rigid(rigid(R, t))
         T_object_frame[:, 0] *= flip[:, None]
         return moved_hands(hands, R, t), T_object_frame
-
-    def _right_frame(
-        self, hands: HandParameters
-    ) -> tuple[Float[Tensor, "b 3 3"], Float[Tensor, "b 3"]]:
-        """`p_frame = R p + t` of the released frame, from the right hands."""
-        T_right_object = invert_rigid(hands.T_object_hand[:, 1])
-        joints = self.hand_model.joints(hands)[:, 1, _INDEX_BASE]
-        R, t = T_right_object[:, :3, :3], T_right_object[:, :3, 3]
-        base_right = (R @ joints[..., None]).squeeze(-1) + t
-        centre = base_right - torch.tensor([0.0, _PALM_SIDE, 0.0])
-        return R, t - centre

@@ -22,6 +22,13 @@ class Scene:
     hands: tuple[Triangles | None, Triangles | None]
     """Left and right; None for a hand that is absent."""
 
+    def turned(self, R: Float[np.ndarray, "3 3"]) -> "Scene":
+        """Everything turned about the origin."""
+        parts = (self.object, *self.hands)
+        thing, left, right = (part and (part[0] @ R.T, part[1]) for part in parts)
+        assert thing is not None
+        return Scene(object=thing, hands=(left, right))
+
     def points(self) -> Float[np.ndarray, "vert 3"]:
         """All vertices of the scene."""
         parts = [self.object, *(hand for hand in self.hands if hand is not None)]

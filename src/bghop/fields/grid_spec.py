@@ -13,6 +13,8 @@ from torch import Tensor
 
 from bghop.errors import OptionError
 
+PALM_SIDE = 0.08
+"""Metres from the base of the right index finger to the released frame's origin, along -y."""
 _HAND_REACH = 0.20
 """Metres: how far a hand that touches an object can stick out beyond the object's box."""
 
@@ -63,7 +65,7 @@ class GridSpec:
             index_base_right: Joint 5 of the right hand in its wrist frame, metres.
         """
         x, y, z = (float(v) for v in index_base_right)
-        return cls(centre=(x, y - 0.08, z))
+        return cls(centre=(x, y - PALM_SIDE, z))
 
     @classmethod
     def object_centred(

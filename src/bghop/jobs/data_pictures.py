@@ -15,8 +15,7 @@ from bghop.datagen.making import shape_of
 from bghop.datagen.parts import PROVENANCE_FILE, read_reports
 from bghop.drawing.contact_map import plot_contact_maps
 from bghop.drawing.contact_sheet import Cell
-from bghop.drawing.scene import Scene
-from bghop.drawing.shading import split_sharp_edges
+from bghop.drawing.posed import posed_scene
 from bghop.drawing.worker import SheetWorker
 from bghop.geometry.mesh import Mesh
 from bghop.hands.model import HandModel
@@ -75,7 +74,9 @@ def sheet_picture(
         DrawingError: Pictures cannot be drawn on this machine.
     """
     cells = [
-        Cell(scene=_scene(records, row, mesh, model), heading=heading, caption=words)
+        Cell(
+            scene=posed_scene(model, records.hands.rows(row), mesh), heading=heading, caption=words
+        )
         for row, (mesh, (heading, words)) in enumerate(zip(meshes, captions, strict=True))
     ]
     with closing(SheetWorker()) as worker:
@@ -104,15 +105,3 @@ def meshes_of(folder: Path, records: Records) -> list[Mesh]:
         mesh_of_object(things[key], value, reach=reach)
         for key, value in zip(records.object, records.joint_value.tolist(), strict=True)
     ]
-
-
-def _scene(records: Records, row: int, mesh: Mesh, model: HandModel) -> Scene:
-    hands = records.rows([row]).hands
-    with torch.no_grad():
-        posed = model.pose_hands(hands).vertices_object[0].double().numpy()
-    left, right = (
-        (posed[k], model.closed_faces[k].numpy()) if here else None
-        for k, here in enumerate(hands.present[0].tolist())
-    )
-    drawn = split_sharp_edges(mesh.vertices, np.asarray(mesh.faces))
-    return Scene(object=drawn, hands=(left, right))

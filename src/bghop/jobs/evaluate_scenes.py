@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 
+from bghop.drawing.posed import drawable, posed_scenes
 from bghop.drawing.scene import Scene, Triangles
-from bghop.drawing.shading import split_sharp_edges
 from bghop.geometry.mesh import Mesh
 from bghop.hands.joints import SIDES
 from bghop.hands.model import HandModel, HandParameters
+from bghop.interaction import stacked
 from bghop.physics.hold import DIRECTION_NAMES, hold_film
 from bghop.reporting.columns import Row
 
@@ -26,7 +26,8 @@ class RowScenes:
 
     def scene(self, row: Row) -> Scene:
         """The grasp of one row."""
-        return self._scene(self._object(row), self.hands(row))
+        hands = stacked([self.hands(row)])
+        return posed_scenes(self._hand_model, hands, [self._object(row)])[0]
 
     def film(self, row: Row) -> tuple[list[Scene], list[str]]:
         """The hold test of one row along its worst direction: scenes, and captions of two lines.
@@ -39,12 +40,11 @@ class RowScenes:
             direction=DIRECTION_NAMES.index(row["hold_worst_direction"]),
         )  # fmt: skip
         vertices, faces = self._object(row)
-        scenes, captions = [], []
-        for index, T in enumerate(film.Ts_object_now):
-            now = vertices @ T[:3, :3].T + T[:3, 3]
-            scenes.append(self._scene((now, faces), film.hands.rows(index)))
-            moved, turned = film.moved_cm[index], film.turned_deg[index]
-            words = f"\nmoved {moved:.1f} cm, {turned:.0f}°" if index > 1 else ""
+        moved = [(vertices @ T[:3, :3].T + T[:3, 3], faces) for T in film.Ts_object_now]
+        scenes, captions = posed_scenes(self._hand_model, film.hands, moved), []
+        for index in range(len(moved)):
+            away, turned = film.moved_cm[index], film.turned_deg[index]
+            words = f"\nmoved {away:.1f} cm, {turned:.0f}°" if index > 1 else ""
             captions.append(film.captions[index] + words)
         return scenes, captions
 
@@ -63,21 +63,11 @@ class RowScenes:
             shape=values["shape"],
         )  # fmt: skip
 
-    def _scene(self, target: Triangles, hands: HandParameters) -> Scene:
-        with torch.no_grad():
-            posed = self._hand_model.pose_hands(hands).vertices_object.double().numpy()
-        left, right = (
-            (posed[k], self._hand_model.closed_faces[k].numpy()) if here else None
-            for k, here in enumerate(hands.present.tolist())
-        )
-        return Scene(object=target, hands=(left, right))
-
     def _mesh(self, row: Row) -> Mesh:
         return self._items[row["object"]].mesh
 
     def _object(self, row: Row) -> Triangles:
         name = row["object"]
         if name not in self._drawable:
-            mesh = self._mesh(row)
-            self._drawable[name] = split_sharp_edges(mesh.vertices, np.asarray(mesh.faces))
+            self._drawable[name] = drawable(self._mesh(row))
         return self._drawable[name]

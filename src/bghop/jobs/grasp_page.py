@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from bghop.drawing.posed import posed_scene
 from bghop.geometry.mesh import Mesh
 from bghop.hands.mano import OWN_SETTINGS
 from bghop.hands.model import HandModel
@@ -16,7 +17,7 @@ from bghop.jobs.grasp_inputs import (
     settings_of,
 )
 from bghop.jobs.grasp_options import GraspJob
-from bghop.jobs.result_writer import Page, Strip, scene_of
+from bghop.jobs.result_writer import Page, Strip
 from bghop.synthesis.synthesize import Film, Synthesis
 
 
@@ -58,7 +59,7 @@ def page_of(
 
 def _moments(film: Film, row: int, mesh: Mesh, hand_model: HandModel) -> Strip:
     """How one candidate came to be."""
-    scenes = [scene_of(mesh, hand_model, hands.rows(row)) for _, hands in film]
+    scenes = [posed_scene(hand_model, hands.rows(row), mesh) for _, hands in film]
     return scenes, [caption for caption, _ in film]
 
 

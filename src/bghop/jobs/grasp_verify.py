@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from bghop.drawing.posed import drawable, posed_scenes
 from bghop.drawing.scene import Scene
-from bghop.drawing.shading import split_sharp_edges
 from bghop.geometry.mesh import Mesh, MeshQuery
 from bghop.hands.model import HandModel, HandParameters
 from bghop.jobs.grasp_hold import HoldRecord
@@ -122,20 +122,9 @@ def film_scenes(
 ) -> list[Scene]:
     """A scene for each moment, in a frame whose -z is `down`, as pictures have it."""
     R_world_object = turn_down(down)
-    with torch.no_grad():
-        posed = hand_model.pose_hands(hands).vertices_object.cpu().double().numpy()
-    posed = posed @ R_world_object.T
-    faces = [each.cpu().numpy() for each in hand_model.closed_faces]
-    present = hands.present.tolist()
-    vertices, triangles = split_sharp_edges(mesh.vertices, mesh.faces)
-    scenes = []
-    for index, T in enumerate(Ts_object_now):
-        moved = (vertices @ T[:3, :3].T + T[:3, 3]) @ R_world_object.T
-        left, right = (
-            (posed[index, side], faces[side]) if present[index][side] else None for side in range(2)
-        )
-        scenes.append(Scene(object=(moved, triangles), hands=(left, right)))
-    return scenes
+    vertices, triangles = drawable(mesh)
+    moved = [(vertices @ T[:3, :3].T + T[:3, 3], triangles) for T in Ts_object_now]
+    return [scene.turned(R_world_object) for scene in posed_scenes(hand_model, hands, moved)]
 
 
 def turn_down(down: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3 3"]:

@@ -4,20 +4,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
-
 from bghop.drawing.contact_sheet import Cell
 from bghop.drawing.export import scene_glb
-from bghop.drawing.scene import Scene, Triangles
-from bghop.drawing.shading import split_sharp_edges
+from bghop.drawing.posed import drawable, posed_scenes
+from bghop.drawing.scene import Scene
 from bghop.drawing.worker import SheetWorker
 from bghop.errors import DrawingError
 from bghop.evaluation.measure import solid_of_mesh
 from bghop.evaluation.ranking import faults, object_faults
 from bghop.files import write_whole
-from bghop.geometry.mesh import Mesh, MeshQuery
-from bghop.hands.model import HandModel, HandParameters
-from bghop.interaction import stacked
+from bghop.geometry.mesh import MeshQuery
+from bghop.hands.model import HandModel
 from bghop.jobs.grasp_verify import hold_strip, verified
 from bghop.jobs.grasps_file import Grasps, grasps_to_json
 from bghop.jobs.ranked import Candidates, Progress, Ranked, ranked
@@ -85,7 +82,8 @@ class ResultWriter:
             results = ranked(found, hand_model, folder.kind, target=target, progress=progress)
             if self._verify and target is not None:
                 results = verified(results, hand_model, target.query, progress=progress)
-        scenes = _scenes(results, hand_model)
+        objects = [drawable(mesh) for mesh in results.meshes]
+        scenes = posed_scenes(hand_model, results.grasps.hands, objects)
         warnings = list(page.warnings)
         worker = self.warm_up()
         worker.request(
@@ -146,39 +144,6 @@ class ResultWriter:
                 strip = hold_strip(results.mesh(index), hand_model, hands, record, query)
             worker.request_strip(*strip)
             write_whole(folder.path / folder.kind.hold_file(index), worker.answer())
-
-
-def scene_of(mesh: Mesh, hand_model: HandModel, hands: HandParameters) -> Scene:
-    """One object with hands (no leading batch)."""
-    return _posed(hand_model, stacked([hands]), [_drawable(mesh)])[0]
-
-
-def _scenes(results: Ranked, hand_model: HandModel) -> list[Scene]:
-    return _posed(hand_model, results.grasps.hands, [_drawable(mesh) for mesh in results.meshes])
-
-
-def _posed(
-    hand_model: HandModel, hands: HandParameters, drawable: Sequence[Triangles]
-) -> list[Scene]:
-    """Hands on one object for all, or on one for each."""
-    with torch.no_grad():
-        posed = hand_model.pose_hands(hands).vertices_object.cpu().numpy()
-    faces = [each.cpu().numpy() for each in hand_model.closed_faces]
-    present = hands.present.tolist()
-    return [
-        Scene(
-            object=drawable[index if len(drawable) > 1 else 0],
-            hands=(
-                (posed[index, 0], faces[0]) if present[index][0] else None,
-                (posed[index, 1], faces[1]) if present[index][1] else None,
-            ),
-        )
-        for index in range(len(present))
-    ]
-
-
-def _drawable(mesh: Mesh) -> Triangles:
-    return split_sharp_edges(mesh.vertices, mesh.faces)
 
 
 def _subtitle(page: Page, grasps: Grasps) -> str:

@@ -14,12 +14,12 @@ from torch import Tensor
 
 from bghop.errors import OptionError
 from bghop.fields.grid_spec import GridSpec
+from bghop.fields.released_frame import T_frame_object
 from bghop.geometry.grid import CubeGrid
 from bghop.geometry.mesh import Mesh
 from bghop.geometry.rotations import random_rotations
 from bghop.geometry.sdf import sdf_on_cube
 from bghop.geometry.transforms import invert_rigid, rigid, transform_points
-from bghop.hands.joints import JOINT_NAMES
 from bghop.hands.model import HandModel, HandParameters
 
 MARGIN = 0.05
@@ -30,8 +30,6 @@ _UP = {
     "z": ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)),
 }
 """Rotations that turn an axis to +z."""
-_INDEX_BASE = JOINT_NAMES.index("index1")
-_PALM_SIDE = 0.08
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -82,8 +80,7 @@ def place(
         T = _centred(mesh, up_rotation(up)[None])
         return Placement(T_grid_object=T.expand(num, 4, 4), same=True)
     if right_joints is not None:
-        model, hands = right_joints
-        T = _before_the_palm(model, hands)
+        T = T_frame_object(*right_joints)
         return Placement(T_grid_object=T.expand(num, 4, 4), same=True)
     turns = [
         random_rotations(1, generator=torch.Generator().manual_seed((seed * 1_000_003 + i) % 2**63))
@@ -145,13 +142,3 @@ def _centred(mesh: Mesh, R: Float[Tensor, "n 3 3"]) -> Float[Tensor, "n 4 4"]:
     moved = torch.from_numpy(mesh.vertices) @ R.transpose(-1, -2)
     middle = (moved.amin(1) + moved.amax(1)) / 2
     return rigid(R, -middle)
-
-
-def _before_the_palm(model: HandModel, hands: HandParameters) -> Float[Tensor, "4 4"]:
-    """The released frame: axes of the right wrist, origin 8 cm before the index base."""
-    T_right_object = invert_rigid(hands.T_object_hand[1].detach().cpu().double())
-    with torch.no_grad():
-        base = model.joints(hands)[1, _INDEX_BASE].detach().cpu().double()
-    base_right = T_right_object[:3, :3] @ base + T_right_object[:3, 3]
-    centre = base_right - torch.tensor([0.0, _PALM_SIDE, 0.0], dtype=torch.float64)
-    return rigid(T_right_object[:3, :3], T_right_object[:3, 3] - centre)

@@ -109,8 +109,7 @@ def draw_sheet(prior: Prior, sheet: Sheet, hand_model: HandModel, *, title: str)
         DrawingError: Pictures cannot be drawn on this machine.
     """
     from bghop.drawing.contact_sheet import Cell
-    from bghop.drawing.scene import Scene
-    from bghop.drawing.shading import split_sharp_edges
+    from bghop.drawing.posed import posed_scene
     from bghop.drawing.worker import SheetWorker
     from bghop.prior.surface import surface_of
 
@@ -119,20 +118,11 @@ def draw_sheet(prior: Prior, sheet: Sheet, hand_model: HandModel, *, title: str)
     for mode, sampled in sheet.sampled.items():
         grids = prior.object_grid(sampled).float().cpu()[:, 0]
         hands = _on_cpu(sampled.hands)
-        vertices = hand_model.pose_hands(hands).vertices_object
         for i, grid in enumerate(grids):
             mesh = surface_of(grid, spec, truncation=stage.truncation)
             if mesh is None:
                 continue
-            skins = tuple(
-                (vertices[i, k].numpy(), hand_model.faces[k].numpy())
-                if bool(hands.present[i, k])
-                else None
-                for k in range(2)
-            )
-            scene = Scene(
-                object=split_sharp_edges(mesh.vertices, mesh.faces), hands=(skins[0], skins[1])
-            )
+            scene = posed_scene(hand_model, hands.rows(i), mesh)
             heading = "given" if mode == "object" else "sampled"
             cells.append(Cell(scene=scene, heading=heading, caption=sheet.prompts[i]))
     worker = SheetWorker()

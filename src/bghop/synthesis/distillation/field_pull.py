@@ -18,9 +18,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
+from bghop.fields.released_frame import origin_right
 from bghop.geometry.sdf import SdfGrid
 from bghop.geometry.transforms import invert_rigid, rigid, transform_points
-from bghop.hands.joints import JOINT_NAMES
 from bghop.hands.model import HandModel, HandParameters
 from bghop.prior.codec import FieldCodec
 from bghop.prior.denoiser import Condition, clean_from
@@ -36,13 +36,10 @@ from bghop.synthesis.distillation.pull import (
     row_noise,
     row_uniform,
 )
-from bghop.synthesis.distillation.variables import wrist_frame_joints
 
 PATH = 100
 """Levels are numbers of this many steps, as the released sampler walks them: 0 is the cleanest."""
 SCALES = 5
-_PALM_SIDE = 0.08
-_INDEX_BASE = JOINT_NAMES.index("index1")
 _FULL, _HARDLY = -1.0, -0.2  # deepest distances at which an object is fully, hardly in the grid
 _OBJECTIVE_STEPS = (15, 30, 50)
 _AT_ONCE = 2  # grids that the first stage takes together: it needs half a gigabyte for each
@@ -229,9 +226,8 @@ class FieldPull:
         eye = torch.eye(4).to(hands.T_object_hand).expand(len(hands.present), 4, 4)
         if self.codec.spec.frame == "object":
             return eye
-        base = wrist_frame_joints(self.model, hands)[:, 1, _INDEX_BASE].detach()
-        centre = base - base.new_tensor([0.0, _PALM_SIDE, 0.0])
-        return hands.T_object_hand[:, 1] @ rigid(eye[:, :3, :3], centre)
+        T_right_grid = rigid(eye[:, :3, :3], origin_right(self.model, hands))
+        return hands.T_object_hand[:, 1] @ T_right_grid
 
     def steps(self, moment: Moment, scene: FieldScene) -> Int[Tensor, "b"]:
         """Noise of each candidate."""

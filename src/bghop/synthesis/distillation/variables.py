@@ -9,12 +9,11 @@ Hands turn about the middle of their palm, not about the wrist: then turning har
 as a whole, and steps in place and in direction do not undo each other.
 """
 
-from dataclasses import replace
-
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from bghop.fields.released_frame import wrist_frame_joints
 from bghop.geometry.rotations import matrix_from_rotvec
 from bghop.geometry.transforms import rigid
 from bghop.hands.model import HandModel, HandParameters
@@ -30,14 +29,6 @@ _STUCK = 1e3  # curvature of an angle that is at its limit and wants to go on
 def palm_middle(model: HandModel, hands: HandParameters) -> Float[Tensor, "n hand=2 3"]:
     """Mean of wrist and finger bases in the wrist frames; does not depend on the pose."""
     return wrist_frame_joints(model, hands)[:, :, list(_PALM)].mean(-2)
-
-
-def wrist_frame_joints(
-    model: HandModel, hands: HandParameters
-) -> Float[Tensor, "n hand=2 joint=21 3"]:
-    """The joints in the hands' own frames."""
-    eye = torch.eye(4).to(hands.T_object_hand)
-    return model.joints(replace(hands, T_object_hand=eye.expand_as(hands.T_object_hand)))
 
 
 class HandVariables:
