@@ -15,6 +15,7 @@ from bghop.datagen.parts import PROVENANCE, read_reports
 from bghop.errors import MeshError
 from bghop.jobs import data_synthesize
 from bghop.synthesis.optimize import OptimizeOptions
+from bghop.training.run import sha256
 
 
 @pytest.fixture(autouse=True)
@@ -56,14 +57,18 @@ def test_a_data_set_is_made_kept_continued_and_refused(tmp_path, capsys, monkeyp
         return first(*task)
 
     monkeypatch.setattr(data_synthesize, "_make_part", stopped)
+    monkeypatch.setattr(data_synthesize, "_commit", lambda: "first")
     assert main(arguments(out)) == 130
+    monkeypatch.setattr(data_synthesize, "_commit", lambda: "second")
     assert not (out / "records.parquet").exists()
     monkeypatch.setattr(
         data_synthesize, "_make_part", lambda *task: made.append(task) or first(*task)
     )
     assert main([word for word in arguments(out) if word != "--quiet"]) == 0
     assert [list(task[2]) for task in made] == [[0, 1], [2]]
-    assert "ball_0_00001 could not be made and is left out" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "ball_0_00001 could not be made and is left out" in told
+    assert "made by 2 commits: first, second" in told
 
     records, objects = read_records(out / "records.parquet"), read_objects(out / "objects.parquet")
     table = read_table(out / "provenance.parquet", PROVENANCE)
@@ -73,6 +78,9 @@ def test_a_data_set_is_made_kept_continued_and_refused(tmp_path, capsys, monkeyp
     assert [report.error for report in reports] == ["the surface is torn: mend it"] * 2 + [""]
     assert sum(report.accepted for report in reports) == len(records) > 0
     assert not (out / "parts").exists()
+    state = json.loads((out / "dataset.json").read_text())
+    assert state["sha256"]["records.parquet"] == sha256(out / "records.parquet")
+    assert state["commits"] == ["first", "second"]
     report = (out / "report.md").read_text()
     assert "Families" in report
     assert "the surface is torn" in report

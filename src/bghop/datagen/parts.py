@@ -117,6 +117,14 @@ def part_is_whole(folder: Path, header: dict[str, Any], num: int) -> bool:
     return same and len(found.get("objects", [])) == num
 
 
+def commits_of(folders: Sequence[Path]) -> list[str]:
+    """The commits of the code that made some parts, as far as it was in a checkout."""
+    found = {
+        read_table(each / PROVENANCE_FILE, PROVENANCE).header.get("commit") for each in folders
+    }
+    return sorted(str(each) for each in found if each)
+
+
 def read_reports(path: Path) -> list[ObjectReport]:
     """The object reports in the header of a provenance file."""
     header = read_table(path, PROVENANCE).header

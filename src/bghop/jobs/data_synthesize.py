@@ -17,6 +17,7 @@ from bghop.datagen.parts import (
     PROVENANCE_FILE,
     RECORDS_FILE,
     ObjectReport,
+    commits_of,
     failure,
     join_parts,
     part_is_whole,
@@ -33,6 +34,7 @@ from bghop.jobs.data_report import write_data_report
 from bghop.objects.catalog import family_named
 from bghop.objects.splits import training_families
 from bghop.processes import run_all
+from bghop.training.run import commit_of, sha256
 from bghop.version import __version__
 
 PART = 8
@@ -127,13 +129,17 @@ def run_synthesize_data(
         listener.stage("objects", done, job.objects)
         listener.part(done, job.objects, accepted)
     join_parts(parts, job.out, header)
+    commits = commits_of(parts)
+    if len(commits) > 1:
+        listener.said(f"the parts were made by {len(commits)} commits: {', '.join(commits)}")
     reports = read_reports(job.out / PROVENANCE_FILE)
     listener.stage("report", 0, 1)
     for report in reports:
         if report.error:
             listener.said(f"{report.key} could not be made and is left out: {report.error}")
     write_data_report(job.out, reports, pictures=job.pictures, say=listener.said)
-    folder.finish(objects=job.objects)
+    hashes = {name: sha256(job.out / name) for name in (RECORDS_FILE, OBJECTS_FILE)}
+    folder.finish(objects=job.objects, commits=commits, sha256=hashes)
     listener.stage("report", 1, 1)
     return SynthesizedData(
         out=job.out, state="done", objects=tuple(reports), seconds=time.perf_counter() - start
@@ -153,8 +159,13 @@ def _make_part(
             made.append(make(options, seed, number, _hand_model()))
         except BghopError as error:
             made.append(failure(options, seed, number, error))
-    write_part(folder, made, header)
+    write_part(folder, made, {**header, "commit": _commit()})
     return len(made), sum(len(each.records) for each in made if isinstance(each, Made))
+
+
+@cache
+def _commit() -> str | None:
+    return commit_of(Path(__file__).parents[1])
 
 
 @cache
