@@ -40,8 +40,8 @@ format: $(READY)  ## put every file in shape
 	$(BIN)/ruff check --fix
 
 # Those that read data sets, results or files of the user are run by hand: docs/benchmark.md.
-BENCHMARKS := $(filter-out $(addprefix benchmarks/,$(addsuffix .py,denoisers denoising natural \
-	shared_meshes transfer)),$(wildcard benchmarks/[a-z]*.py))
+BENCHMARKS := $(filter-out $(addprefix benchmarks/,$(addsuffix .py,denoisers denoising grasp hold \
+	natural shared_meshes transfer)),$(wildcard benchmarks/[a-z]*.py))
 
 bench: $(READY)  ## the benchmarks that need no files, one JSON line each
 	for file in $(BENCHMARKS); do $(BIN)/python $$file || exit 1; done

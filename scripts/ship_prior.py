@@ -53,7 +53,7 @@ def main() -> None:
             content = (folder / VALIDATION_FILE).read_bytes()
             write_whole(recipes / f"shipped_{name}_validation.csv", content)
     write_whole(ROOT / "docs/images/shipped_prior_curves.png", drawn(run))
-    print(f"{len(weights) / 2**20:.1f} MiB, step {prior.origin.get('step')}")
+    print(f"{len(weights) / 1e6:.1f} MB, step {prior.origin.get('step')}")
 
 
 def drawn(run: Path) -> bytes:

@@ -57,9 +57,9 @@ def test_a_data_set_is_made_kept_continued_and_refused(tmp_path, capsys, monkeyp
         return first(*task)
 
     monkeypatch.setattr(data_synthesize, "_make_part", stopped)
-    monkeypatch.setattr(data_synthesize, "_commit", lambda: "first")
+    monkeypatch.setattr(data_synthesize, "commit_of", lambda _: None)
     assert main(arguments(out)) == 130
-    monkeypatch.setattr(data_synthesize, "_commit", lambda: "second")
+    monkeypatch.setattr(data_synthesize, "commit_of", lambda _: "second")
     assert not (out / "records.parquet").exists()
     monkeypatch.setattr(
         data_synthesize, "_make_part", lambda *task: made.append(task) or first(*task)
@@ -68,7 +68,7 @@ def test_a_data_set_is_made_kept_continued_and_refused(tmp_path, capsys, monkeyp
     assert [list(task[2]) for task in made] == [[0, 1], [2]]
     told = capsys.readouterr().err
     assert "ball_0_00001 could not be made and is left out" in told
-    assert "made by 2 commits: first, second" in told
+    assert "made by 2 commits: second, unknown" in told
 
     records, objects = read_records(out / "records.parquet"), read_objects(out / "objects.parquet")
     table = read_table(out / "provenance.parquet", PROVENANCE)
@@ -80,7 +80,7 @@ def test_a_data_set_is_made_kept_continued_and_refused(tmp_path, capsys, monkeyp
     assert not (out / "parts").exists()
     state = json.loads((out / "dataset.json").read_text())
     assert state["sha256"]["records.parquet"] == sha256(out / "records.parquet")
-    assert state["commits"] == ["first", "second"]
+    assert state["commits"] == ["second", "unknown"]
     report = (out / "report.md").read_text()
     assert "Families" in report
     assert "the surface is torn" in report

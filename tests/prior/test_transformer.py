@@ -1,14 +1,18 @@
 """Our denoiser."""
 
+import json
+
 import pytest
 import torch
 
-from bghop.errors import OptionError
+from bghop.errors import CheckpointError, OptionError
+from bghop.prior.checkpoint import load_prior, prior_config, prior_tensors
 from bghop.prior.denoiser import Condition
 from bghop.prior.layout import LatentParts
 from bghop.prior.sampling import SampleOptions, noise_like, sample_latents
 from bghop.prior.schedule import CosineSchedule
 from bghop.prior.transformer import PatchTransformer, TransformerConfig
+from small_prior import small_prior
 
 CONFIG = TransformerConfig(object_channels=2, resolution=8, width=32, depth=2, heads=2, text_dim=6)
 
@@ -147,6 +151,20 @@ def test_transfer_trains_input_and_output_layers_only(network):
     names = {name for name, p in network.named_parameters() if id(p) in few}
     assert {"object_in.weight", "wrist_in.weight", "finger_out.bias", "hand_place"} <= names
     assert not any(name.startswith("blocks") for name in names)
+
+
+def test_checkpoints_with_mean_hands_are_refused_and_those_without_are_read(tmp_path):
+    prior = small_prior()
+    config = prior_config(prior)
+    (tmp_path / "model.safetensors").write_bytes(prior_tensors(prior))
+    for mean_hand in (False, True):
+        config["denoiser"]["mean_hand"] = mean_hand
+        (tmp_path / "config.json").write_text(json.dumps(config))
+        if mean_hand:
+            with pytest.raises(CheckpointError, match="mean hands, which is no more: train"):
+                load_prior(tmp_path)
+        else:
+            assert load_prior(tmp_path).denoiser.config == prior.denoiser.config
 
 
 def test_sizes_that_do_not_fit_are_refused():

@@ -8,9 +8,12 @@ import pytest
 from bghop.errors import OptionError, TrainingError
 from bghop.jobs.train import TrainJob, values_of
 from bghop.training.config import LoopConfig, from_json, to_json
+from bghop.training.distributed import World
+from bghop.training.loop import Listener, Outcome
 from bghop.training.prior import TrainPrior
 from bghop.training.run import RUN_FILE, begin_run, commit_of
 from bghop.training.sources import SourceConfig
+from bghop.training.start import run_training
 from bghop.training.state import STATE_FILE
 
 
@@ -94,6 +97,25 @@ def test_a_prior_is_trained_with_a_text_encoder_that_has_words(text):
     data = SourceConfig(records=Path("r"), objects=Path("o"))
     with pytest.raises(OptionError, match="use one of minilm, clip"):
         TrainPrior(data=data, text=text)
+
+
+@pytest.mark.parametrize(
+    ("data", "rotation"), [({}, "any"), ({"augment": {"shift": 0.1}}, "any"),
+                           ({"augment": {"rotation": "yaw"}}, "yaw")],
+)  # fmt: skip
+def test_first_stages_see_objects_any_way_up_unless_told(data, rotation, tmp_path, monkeypatch):
+    seen, ended = [], Outcome(step=0, finished=True, seconds=0.0, samples=0)
+    monkeypatch.setattr(
+        "bghop.training.autoencoder.train_autoencoder",
+        lambda config, *_, **__: seen.append(config) or ended,
+    )
+    values = {"data": {"records": "r", "objects": "o", **data}}
+    options = {"world": World(), "minutes": None, "listener": Listener()}
+    run_training("autoencoder", values, tmp_path, **options)
+    assert seen[0].data.augment.rotation == rotation
+    for wrong in ({"data": "x"}, {"data": {**values["data"], "augment": "any"}}):
+        with pytest.raises(OptionError):
+            run_training("autoencoder", wrong, tmp_path, **options)
 
 
 def test_a_name_that_leads_nowhere_is_refused(tmp_path):

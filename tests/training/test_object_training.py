@@ -1,5 +1,6 @@
 """`bghop train objects`: a prior in, the same prior with an object prior out."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -114,6 +115,15 @@ def test_a_run_that_goes_on_elsewhere_keeps_the_shapes_it_began_with(config, tmp
     monkeypatch.setattr(ObjectPrior, "fit", other_signs)
     train_objects(replace(config, loop=loop), run)
     assert torch.equal(seen[0], seen[1])
+
+
+def test_object_priors_are_for_priors_that_hear_words_by_minilm(config, tmp_path):
+    path = config.source / "config.json"
+    content = json.loads(path.read_text())
+    content["text"]["encoder"] = "clip"
+    path.write_text(json.dumps(content))
+    with pytest.raises(OptionError, match="start from a prior with text minilm"):
+        train_objects(config, tmp_path / "run")
 
 
 def test_unknown_numbers_of_the_network_are_refused(config, tmp_path):

@@ -10,9 +10,11 @@ from bghop.data.objects_from_mesh import REACH
 from bghop.data.record_file import write_records
 from bghop.errors import OptionError, TrainingError
 from bghop.prior.checkpoint import load_prior
+from bghop.prior.first_stage_file import save_vqvae
+from bghop.prior.vqvae import VQVAE, VQVAEConfig
 from bghop.training.config import LoopConfig, from_json, to_json
 from bghop.training.curves import TRAIN_FILE, VALIDATION_FILE, read_curve
-from bghop.training.prior import TrainPrior, begin_prior, train_prior
+from bghop.training.prior import TrainPrior, begin_prior, save_prior, train_prior
 from bghop.training.prior_task import PriorTaskConfig
 from bghop.training.run import RUN_FILE
 from bghop.training.sheets import SheetConfig
@@ -65,6 +67,18 @@ def test_a_run_leaves_a_prior_curves_samples_and_its_origin(run, config):
     layout = prior.codec.layout
     first, second = (layout.unpack(x).object for x in (given, sampled))
     assert torch.allclose(first, second, atol=0.05)  # half precision in the file
+
+
+def test_a_prior_can_have_a_trained_vqvae_as_its_first_stage(config, tmp_path):
+    torch.manual_seed(0)
+    small = VQVAEConfig(base_channels=32, channel_mult=(1, 1, 1), num_codes=16)
+    save_vqvae(VQVAE(small), tmp_path / "vq.safetensors")
+    prior = begin_prior(replace(config, first_stage=tmp_path / "vq.safetensors"))
+    assert prior.denoiser.config.object_channels == 3
+    save_prior(prior, tmp_path / "prior")
+    again = load_prior(tmp_path / "prior")
+    assert isinstance(again.codec.first_stage, VQVAE)
+    assert again.codec.first_stage.config == small
 
 
 def test_the_same_command_goes_on_and_another_one_is_refused(run, config):

@@ -118,11 +118,9 @@ def part_is_whole(folder: Path, header: dict[str, Any], num: int) -> bool:
 
 
 def commits_of(folders: Sequence[Path]) -> list[str]:
-    """The commits of the code that made some parts, as far as it was in a checkout."""
-    found = {
-        read_table(each / PROVENANCE_FILE, PROVENANCE).header.get("commit") for each in folders
-    }
-    return sorted(str(each) for each in found if each)
+    """The commits of the code that made some parts; `unknown` where it was in no checkout."""
+    headers = [read_table(folder / PROVENANCE_FILE, PROVENANCE).header for folder in folders]
+    return sorted({str(header.get("commit") or "unknown") for header in headers})
 
 
 def read_reports(path: Path) -> list[ObjectReport]:

@@ -111,8 +111,9 @@ def run_synthesize_data(
     whole = [
         part_is_whole(part, header, len(span)) for part, span in zip(parts, spans, strict=True)
     ]
+    made_by = {**header, "commit": commit_of(Path(__file__).parents[1])}
     tasks = [
-        (options, job.seed, span, part, header)
+        (options, job.seed, span, part, made_by)
         for part, span, made in zip(parts, spans, whole, strict=True)
         if not made
     ]
@@ -159,13 +160,8 @@ def _make_part(
             made.append(make(options, seed, number, _hand_model()))
         except BghopError as error:
             made.append(failure(options, seed, number, error))
-    write_part(folder, made, {**header, "commit": _commit()})
+    write_part(folder, made, header)
     return len(made), sum(len(each.records) for each in made if isinstance(each, Made))
-
-
-@cache
-def _commit() -> str | None:
-    return commit_of(Path(__file__).parents[1])
 
 
 @cache

@@ -153,6 +153,11 @@ def _denoiser(config: dict[str, Any], schedule: Schedule) -> ReleasedDenoiser | 
     def transformer(numbers: dict[str, Any]) -> PatchTransformer:
         if not isinstance(schedule, CosineSchedule):
             raise CheckpointError("a transformer needs a cosine schedule: write the config anew")
+        numbers = dict(numbers)
+        if numbers.pop("mean_hand", False):  # False in what was trained without
+            raise CheckpointError(
+                "a network that corrects fitted mean hands, which is no more: train it again"
+            )
         return PatchTransformer(TransformerConfig(**numbers), schedule)
 
     kinds: dict[str, Callable[[dict[str, Any]], ReleasedDenoiser | PatchTransformer]] = {

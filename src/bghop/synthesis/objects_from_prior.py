@@ -56,10 +56,12 @@ def object_meshes(prior: Prior, sampled: Sampled, *, name: str) -> list[Mesh | N
         grids = prior.object_grid(sampled)[:, 0]
     surface = surface_of if prior.objects is None else drawn_surface
     meshes = [surface(grid, spec, truncation=stage.truncation, name=name) for grid in grids]
-    return [
-        mesh if mesh is not None and mesh.volume > SMALLEST and fits(mesh, spec) else None
-        for mesh in meshes
-    ]
+
+    def usable(mesh: Mesh) -> bool:
+        # In a hand's frame the object's own box is not known yet.
+        return mesh.volume > SMALLEST and (spec.frame != "object" or fits(mesh, spec))
+
+    return [mesh if mesh is not None and usable(mesh) else None for mesh in meshes]
 
 
 def centred_distances(meshes: Sequence[Mesh | None], prior: Prior) -> Float[Tensor, "n 1 x y z"]:

@@ -50,7 +50,7 @@ class AutoencoderTask:
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """Mean loss on fixed scenes in fixed random poses."""
+        """Mean loss on fixed scenes, moved as the validation builder moves them."""
         if self.validation is None:
             return {}
         num = min(self._num, len(self.validation))

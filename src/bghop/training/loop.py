@@ -114,7 +114,8 @@ def train(
         stop: asked now and then; a checkpoint is written when it says True.
 
     Raises:
-        TrainingError: The loss is not finite, or the folder's state is of another network.
+        TrainingError: The loss or its gradient is not finite, or the folder's state is of another
+            network.
     """
     run = _Run(task, config, folder, world or World(), listener or Listener())
     return run.until(minutes, stop or (lambda: False))

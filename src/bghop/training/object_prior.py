@@ -167,6 +167,11 @@ def train_objects(
     """
     world = world or World()
     prior = load_prior(config.source)
+    if prior.text_encoder != "minilm":
+        raise OptionError(
+            f"{config.source} hears words by '{prior.text_encoder}', object priors by minilm: "
+            "start from a prior with text minilm"
+        )
     prior.to(world.device)
     stage = prior.codec.first_stage
     sources = load_sources(config.data, prior.codec.spec, world.device, truncation=stage.truncation)

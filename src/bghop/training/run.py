@@ -27,7 +27,7 @@ def begin_run(folder: Path, kind: str, config: Mapping[str, Any], data: Mapping[
 
     Args:
         folder: of the run.
-        kind: `prior` or `autoencoder`.
+        kind: `prior`, `objects` or `autoencoder`.
         config: plain values.
         data: files that are trained on, by name; their hashes are noted.
 

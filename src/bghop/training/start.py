@@ -103,9 +103,11 @@ def read_values(path: Path | None, changes: Sequence[str]) -> dict[str, Any]:
 
 def _any_way_up(values: Mapping[str, Any]) -> dict[str, Any]:
     """First stages see objects in all rotations, if the settings say nothing else."""
-    data = dict(values.get("data") or {})
-    augment = {"rotation": "any", **(data.get("augment") or {})}
-    return {**values, "data": {**data, "augment": augment}}
+    data = values.get("data", {})
+    augment = data.get("augment", {}) if isinstance(data, Mapping) else None
+    if not isinstance(augment, Mapping):
+        return dict(values)
+    return {**values, "data": {**data, "augment": {"rotation": "any", **augment}}}
 
 
 def put(values: dict[str, Any], name: str, value: Any) -> None:
